@@ -1,0 +1,1 @@
+"""Figures of merit: arrays in, small typed results out; nothing here knows of any model."""
