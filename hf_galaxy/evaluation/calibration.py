@@ -228,9 +228,7 @@ def calibration_test(pit: ArrayLike, false_alarm: float = 1e-3) -> CalibrationTe
 def _matched(values: ArrayLike, truth: ArrayLike, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     values, truth = np.asarray(values, dtype=float), np.asarray(truth, dtype=float)
     if values.ndim != 2 or truth.shape != values.shape[:1]:
-        raise ValueError(
-            f"{name} have shape {values.shape}, truths {truth.shape}: expected (n_galaxy, n) and (n_galaxy,)"
-        )
+        raise ValueError(f"{name} have shape {values.shape}, truths {truth.shape}: give (n_galaxy, n) and (n_galaxy,)")
     return values, truth
 
 
