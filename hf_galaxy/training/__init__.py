@@ -1,0 +1,1 @@
+"""Training: settings, the Accelerate loop, exact resume."""

@@ -1,0 +1,199 @@
+"""From settings to the parts of a run: data, noise, questions, model, tokenizer, loop."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    ProjectConfiguration,
+    is_tensorboard_available,
+    set_seed,
+)
+
+from ..configuration_galaxy import GalaxyConfig
+from ..data import galaxies
+from ..data.conditioning import Conditioner, ConditioningSettings
+from ..data.galaxies import GalaxyTable
+from ..modeling_galaxy import GalaxyModel
+from ..physics.noise import NoiseModel, NoiseSettings
+from ..tokenization_galaxy import GalaxyTokenizer
+from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS, Variable
+from . import checkpoint
+from .batches import Batcher, GalaxySource, OnlineSource, TableSource, seed_of, validation_batches
+from .loop import Loop
+from .settings import TrainSettings
+
+# At most this share of a table is held out for validation where no other galaxies are given.
+HELD_OUT_SHARE = 0.05
+# The evidence outside these quantiles of the training galaxies is called out of range.
+RANGE_QUANTILES = (0.0005, 0.9995)
+
+
+def build(settings: TrainSettings) -> Loop:
+    """Everything that a run needs, ready for ``run()``.
+
+    Raises:
+        ValueError: settings, data or output folder do not fit.
+    """
+    if settings.num_threads:
+        torch.set_num_threads(settings.num_threads)
+    accelerator = make_accelerator(settings)
+    settings = _resolve_micro_batch(settings, accelerator.num_processes)
+    _check_output(settings)
+    source, held_out, simulation = _galaxies(settings, accelerator.device)
+    model, tokenizer = _model(settings, simulation)
+    variables = [Variable(**entry) for entry in model.config.variables]
+    noise = NoiseModel(section(NoiseSettings, settings.noise, "noise"), BANDS, accelerator.device)
+    asking = section(ConditioningSettings, settings.conditioning, "conditioning")
+    draw = Conditioner(variables, asking, device=accelerator.device).draw
+    batches = Batcher(source, noise.observe, draw, settings.seed, accelerator.device)
+    validation = validation_batches(held_out, noise.observe, draw, settings.seed, accelerator.device)
+    ranges = evidence_ranges(held_out)
+
+    def save(folder: Path, record: dict[str, Any]) -> None:
+        model.config.training = {**record, "ranges": ranges}
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    return Loop(model, batches, validation, save, settings, accelerator)
+
+
+def make_accelerator(settings: TrainSettings) -> Accelerator:
+    """Accelerate's view of the machine: device, processes, precision and tracker."""
+    tracker = settings.tracker
+    if tracker == "tensorboard" and not is_tensorboard_available():
+        warnings.warn(
+            'no tracker: pip install "hf-galaxy[train]" brings tensorboard; history.jsonl is written all the same'
+        )
+        tracker = "none"
+    cpu = not torch.cuda.is_available()
+    precision = settings.mixed_precision
+    if precision == "auto":
+        precision = "bf16" if (_cpu_has_bf16() if cpu else torch.cuda.is_bf16_supported()) else "no"
+    accelerator = Accelerator(
+        mixed_precision=precision,
+        log_with=None if tracker == "none" else tracker,
+        project_config=ProjectConfiguration(project_dir=settings.out, logging_dir=str(Path(settings.out) / "logs")),
+        # A question that no batch asks leaves its parameters without gradient.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    set_seed(settings.seed)
+    if tracker != "none":
+        accelerator.init_trackers(
+            "", config={k: v for k, v in settings.to_dict().items() if isinstance(v, int | float | str)}
+        )
+    return accelerator
+
+
+def _cpu_has_bf16() -> bool:
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _resolve_micro_batch(settings: TrainSettings, processes: int) -> TrainSettings:
+    """Fill in the size of a unit: that of the state to resume, else an even share of the batch."""
+    state = checkpoint.latest(settings.out) if settings.resume else None
+    if settings.micro_batch is None and state is not None:
+        return replace(settings, micro_batch=checkpoint.read_counters(state)["settings"]["micro_batch"])
+    if settings.micro_batch is None:
+        if settings.batch_size % processes:
+            raise ValueError(f"batch_size {settings.batch_size} cannot be shared evenly by {processes} processes")
+        return replace(settings, micro_batch=settings.batch_size // processes)
+    return settings
+
+
+def _check_output(settings: TrainSettings) -> None:
+    if not settings.resume and checkpoint.latest(settings.out) is not None:
+        raise ValueError(
+            f"{settings.out} holds the state of a run: add --resume to continue it, or choose another --out"
+        )
+
+
+def section(kind: type, given: Mapping[str, Any], where: str) -> Any:
+    """An instance of a settings dataclass from one section of the configuration, strictly.
+
+    Raises:
+        ValueError: unknown name (with the nearest one) or refused value.
+    """
+    known = [f.name for f in fields(kind)]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ValueError(
+                f"{where}: unknown setting {key!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {known}")
+            )
+    lists_to_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return kind(**lists_to_tuples)
+
+
+def _galaxies(settings: TrainSettings, device: torch.device) -> tuple[GalaxySource, GalaxyTable, dict | None]:
+    """Training galaxies, validation galaxies, and the settings of the simulation that they come from, if known."""
+    s = settings
+    if s.online:
+        simulate, record = _simulator(s, device)
+        held_out = (
+            GalaxyTable.load(s.valid_data) if s.valid_data else simulate(seed_of(s.seed, "held out"), 0, s.valid_rows)
+        )
+        return OnlineSource(simulate, s.micro_batch, s.seed), held_out[: s.valid_rows], record
+    is_folder = Path(s.data).is_dir()
+    present = galaxies.splits(s.data) if is_folder else []
+    table = GalaxyTable.load(s.data, "train" if "train" in present else None)
+    if s.valid_data or "validation" in present:
+        held_out = GalaxyTable.load(s.valid_data or s.data, None if s.valid_data else "validation")[: s.valid_rows]
+    else:
+        n = max(1, min(s.valid_rows, int(HELD_OUT_SHARE * len(table))))
+        table, held_out = table[:-n], table[-n:]
+    if len(table) == 0:
+        raise ValueError(f"{s.data}: too few galaxies to train on")
+    return TableSource(table, s.batch_size, s.micro_batch, s.seed), held_out, None
+
+
+def _simulator(settings: TrainSettings, device: torch.device) -> tuple[Callable[[int, int, int], GalaxyTable], dict]:
+    from dataclasses import asdict
+
+    from ..physics.simulate import SimulationSettings, Simulator
+
+    chosen = section(SimulationSettings, settings.simulation, "simulation")
+    simulator = Simulator(chosen, device=device)
+
+    def simulate(seed: int, start: int, n: int) -> GalaxyTable:
+        rows = simulator.rows(seed, start, n)
+        survey = torch.tensor([SURVEYS.index(name) for name in rows.survey], device=rows.flux.device)
+        return GalaxyTable(rows.flux, rows.properties, survey)
+
+    return simulate, asdict(chosen)
+
+
+def _model(settings: TrainSettings, simulation: dict | None) -> tuple[GalaxyModel, GalaxyTokenizer]:
+    """A new model, or the one of ``init_from``, and its tokenizer."""
+    if settings.init_from:
+        try:
+            return GalaxyModel.from_pretrained(settings.init_from), GalaxyTokenizer.from_pretrained(settings.init_from)
+        except OSError as error:
+            raise ValueError(f"--init-from {settings.init_from}: {str(error).splitlines()[0]}") from None
+    known = set(GalaxyConfig.preset(settings.size).to_dict())
+    for key in settings.model:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ValueError(f"model: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    config = GalaxyConfig.preset(settings.size, **settings.model)
+    config.simulation = simulation
+    return GalaxyModel(config), GalaxyTokenizer(variables=config.variables)
+
+
+def evidence_ranges(table: GalaxyTable) -> dict[str, list[float]]:
+    """The range of every variable in the galaxies learnt from, physical units; for the flag *outside the training*."""
+    ranges = {}
+    for names, columns in ((BANDS, table.flux), (PROPERTIES, table.properties)):
+        for name, column in zip(names, columns.double().cpu().unbind(1), strict=True):
+            known = column[torch.isfinite(column)]
+            if len(known):
+                ranges[name] = [float(torch.quantile(known, q)) for q in RANGE_QUANTILES]
+    return ranges

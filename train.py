@@ -1,0 +1,36 @@
+"""Train a galaxy model: ``accelerate launch train.py --size tiny --data FOLDER --out FOLDER`` (``--help`` lists all)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from hf_galaxy.training.building import build
+from hf_galaxy.training.loop import DivergedError
+from hf_galaxy.training.settings import parse_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, build, fit, save; the exit status is 2 for a mistake of the user, 1 for a run that diverged."""
+    try:
+        settings = parse_settings(arguments)
+        loop = build(settings)
+    except (ValueError, ImportError) as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 2
+    try:
+        progress = loop.run()
+    except DivergedError as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 1
+    if loop.accelerator.is_main_process:
+        seen, state = progress.step * settings.batch_size, "stopped" if progress.stopped else "finished"
+        valid = "" if progress.valid_loss is None else f", validation loss {progress.valid_loss:.4f}"
+        print(f"{state} at step {progress.step} ({seen:,} galaxies seen{valid}); model in {settings.out}")
+        if progress.stopped:
+            print(f"to go on: train.py --resume --out {settings.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
