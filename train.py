@@ -1,9 +1,11 @@
-"""Train a galaxy model: ``accelerate launch train.py --size tiny --data FOLDER --out FOLDER`` (``--help`` lists all)."""
+"""Train a galaxy model: ``accelerate launch train.py --size tiny --data FOLDER --out FOLDER``; see ``--help``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+
+from transformers.utils import logging
 
 from hf_galaxy.training.building import build
 from hf_galaxy.training.loop import DivergedError
@@ -12,6 +14,7 @@ from hf_galaxy.training.settings import parse_settings
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, build, fit, save; the exit status is 2 for a mistake of the user, 1 for a run that diverged."""
+    logging.disable_progress_bar()  # of every save; the bar of the run is our own
     try:
         settings = parse_settings(arguments)
         loop = build(settings)

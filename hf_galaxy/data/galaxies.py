@@ -179,7 +179,7 @@ def _class_names(schema: pa.Schema) -> list[str] | None:
 
 
 def _survey(column: pa.ChunkedArray, names: list[str] | None, where: str) -> torch.Tensor:
-    """(N,) index into ``SURVEYS`` from names, or from numbers that index ``names`` (``SURVEYS`` where there are none)."""
+    """(N,) index into ``SURVEYS`` from names, or from numbers that index ``names`` (default ``SURVEYS``)."""
     if column.null_count:
         raise ValueError(f"{where}: column survey has {column.null_count} nulls; use 'other' for an unknown survey")
     if not pa.types.is_integer(column.type):
@@ -191,8 +191,7 @@ def _survey(column: pa.ChunkedArray, names: list[str] | None, where: str) -> tor
     if unknown:
         raise ValueError(f"{where}: column survey: {unknown[0]!r} is not one of {', '.join(SURVEYS)}")
     index = torch.from_numpy(pc.cast(column, pa.int64()).to_numpy().copy())
-    if len(index) and not (0 <= int(index.min()) and int(index.max()) < len(names)):
-        raise ValueError(
-            f"{where}: column survey runs from {int(index.min())} to {int(index.max())}; 0 to {len(names) - 1} is allowed"
-        )
+    low, high = (int(index.min()), int(index.max())) if len(index) else (0, 0)
+    if low < 0 or high >= len(names):
+        raise ValueError(f"{where}: column survey runs from {low} to {high}; 0 to {len(names) - 1} is allowed")
     return torch.tensor([SURVEYS.index(n) for n in names])[index]

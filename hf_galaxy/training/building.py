@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS, Variable
 from . import checkpoint
 from .batches import Batcher, GalaxySource, OnlineSource, TableSource, seed_of, validation_batches
 from .loop import Loop
-from .settings import TrainSettings
+from .settings import TrainSettings, refuse_unknown
 
 # At most this share of a table is held out for validation where no other galaxies are given.
 HELD_OUT_SHARE = 0.05
@@ -122,13 +121,7 @@ def section(kind: type, given: Mapping[str, Any], where: str) -> Any:
     Raises:
         ValueError: unknown name (with the nearest one) or refused value.
     """
-    known = [f.name for f in fields(kind)]
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise ValueError(
-                f"{where}: unknown setting {key!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {known}")
-            )
+    refuse_unknown(given, [f.name for f in fields(kind)], where)
     lists_to_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return kind(**lists_to_tuples)
 
@@ -156,8 +149,6 @@ def _galaxies(settings: TrainSettings, device: torch.device) -> tuple[GalaxySour
 
 
 def _simulator(settings: TrainSettings, device: torch.device) -> tuple[Callable[[int, int, int], GalaxyTable], dict]:
-    from dataclasses import asdict
-
     from ..physics.simulate import SimulationSettings, Simulator
 
     chosen = section(SimulationSettings, settings.simulation, "simulation")
@@ -178,11 +169,7 @@ def _model(settings: TrainSettings, simulation: dict | None) -> tuple[GalaxyMode
             return GalaxyModel.from_pretrained(settings.init_from), GalaxyTokenizer.from_pretrained(settings.init_from)
         except OSError as error:
             raise ValueError(f"--init-from {settings.init_from}: {str(error).splitlines()[0]}") from None
-    known = set(GalaxyConfig.preset(settings.size).to_dict())
-    for key in settings.model:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise ValueError(f"model: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    refuse_unknown(settings.model, [f.name for f in fields(GalaxyConfig)], "model")
     config = GalaxyConfig.preset(settings.size, **settings.model)
     config.simulation = simulation
     return GalaxyModel(config), GalaxyTokenizer(variables=config.variables)

@@ -106,6 +106,11 @@ class Loop:
                 )
         checkpoint.load_state(state, self.raw, self.average, self.optimizer)
         self.progress = Progress(**saved["progress"])
+        if self.progress.step > self.settings.total_steps:
+            seen, wanted = (n * self.settings.batch_size for n in (self.progress.step, self.settings.total_steps))
+            raise ValueError(
+                f"--resume: the run has seen {seen:,} galaxies already, more than the {wanted:,} asked for"
+            )
         self.schedule = Schedule(**saved["schedule"]).prolong(self.progress.step, self._plan())
 
     def run(self) -> Progress:

@@ -36,7 +36,7 @@ class Schedule:
     def plan(
         cls, steps: int, warmup: int, decay_fraction: float, shape: str = "wsd", start: int = 0, floor: float = 0.0
     ) -> Schedule:
-        """The stretch from ``start`` to ``steps``; WSD decays over the last ``decay_fraction`` of it, cosine over all."""
+        """The stretch from ``start`` to ``steps``; WSD decays over its last ``decay_fraction``, cosine over all."""
         length = steps - start
         warmup = min(warmup, length // 2)
         decay_start = start + warmup if shape == "cosine" else steps - round(decay_fraction * length)

@@ -7,7 +7,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,6 @@ RATES_OF_SIZE: dict[str, dict[str, Any]] = {
 
 def _option(default: Any, text: str, choices: Sequence[str] | None = None) -> Any:
     return field(default=default, metadata={"help": text, "choices": choices})
-
-
-def _section(text: str) -> Any:
-    return field(default_factory=dict, metadata={"help": text, "section": True})
 
 
 @dataclass(frozen=True)
@@ -75,10 +71,16 @@ class TrainSettings:
     save_every_steps: int | None = _option(None, "steps between two saves, besides")
     tracker: str = _option("tensorboard", "where to log besides history.jsonl", ("tensorboard", "none"))
     num_threads: int | None = _option(None, "threads of torch on the CPU")
-    model: dict = _section("fields of GalaxyConfig that differ from the preset")
-    noise: dict = _section("fields of NoiseSettings")
-    conditioning: dict = _section("fields of ConditioningSettings")
-    simulation: dict = _section("fields of SimulationSettings, for --online")
+    model: dict = field(
+        default_factory=dict, metadata={"help": "fields of GalaxyConfig that differ from the preset", "section": True}
+    )
+    noise: dict = field(default_factory=dict, metadata={"help": "fields of NoiseSettings", "section": True})
+    conditioning: dict = field(
+        default_factory=dict, metadata={"help": "fields of ConditioningSettings", "section": True}
+    )
+    simulation: dict = field(
+        default_factory=dict, metadata={"help": "fields of SimulationSettings, for --online", "section": True}
+    )
 
     def __post_init__(self) -> None:
         for key, value in RATES_OF_SIZE.get(self.size, {}).items():
@@ -105,11 +107,17 @@ class TrainSettings:
         Raises:
             ValueError: unknown name, wrong kind or range.
         """
-        _check_known(given, [f.name for f in fields(cls)], where)
+        refuse_unknown(given, [f.name for f in fields(cls)], where)
         return cls(**given)
 
 
-def _check_known(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+def refuse_unknown(given: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Refuse a name that is not known, with the nearest one that is.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    known = list(known)
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
@@ -223,7 +231,7 @@ def parse_settings(arguments: Sequence[str] | None = None) -> TrainSettings:
     given = read_config(config) if config else {}
     if flags.get("resume") and "out" in flags and not config and (state := latest(flags["out"])):
         given = {**read_counters(state)["settings"], "resume": False}
-    _check_known(given, [f.name for f in fields(TrainSettings)], str(config))
+    refuse_unknown(given, [f.name for f in fields(TrainSettings)], str(config))
     if "steps" in flags or "galaxies" in flags:
         given.pop("steps", None), given.pop("galaxies", None)
     return TrainSettings.from_mapping(given | flags, str(config or "settings"))
