@@ -19,7 +19,7 @@ SOURCES = {
 HUB_FILES = [name for name in SOURCES if name.endswith("_galaxy")]
 # huggingface_hub is what transformers itself builds its configurations with.
 HUB_THIRD_PARTY = {"torch", "transformers", "numpy", "huggingface_hub"}
-FORBIDDEN_AT_IMPORT = "environ getenv open print basicConfig mkdir write_text read_text filterwarnings".split()
+FORBIDDEN_AT_IMPORT = {"environ", "getenv", "open", "print", "basicConfig", "mkdir", "write_text", "filterwarnings"}
 
 # What each room may import from the package, besides itself.
 EVERYTHING = {"hub", "physics", "data", "posterior", "training", "evaluation", "plotting", "publish"}

@@ -1,0 +1,1 @@
+"""From tables, files and simulations to what the model reads."""
