@@ -19,8 +19,8 @@ def read_text(path: str, redshift: float | None, air: bool) -> list[Spectrum]:
 
     Two columns are wavelength in Å (observed frame) and flux (f_λ in erg/s/cm²/Å, or relative). A third column is the
     error of the flux, or, if it holds 0 and 1 alone, a mask (1 is bad). Without errors they are estimated from the
-    local scatter (:func:`local_noise`), and ``facts["errors"]`` says ``"estimated"``. A redshift may stand in the header as
-    ``# z: 0.31``. Runs of exact zeros at the ends are no data.
+    local scatter (:func:`local_noise`), and ``facts["errors"]`` says ``"estimated"``. A redshift may stand in the
+    header as ``# z: 0.31``. Runs of exact zeros at the ends are no data.
 
     Raises:
         ValueError: Not a table of numbers, one column only, and whatever :class:`Spectrum` raises.
