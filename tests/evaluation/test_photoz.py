@@ -44,6 +44,7 @@ def test_bins_share_the_galaxies_and_the_last_one_holds_its_upper_edge():
     assert bins[1].statistics.bias == pytest.approx(0.0)
 
 
+@pytest.mark.filterwarnings("error")
 def test_an_empty_bin_has_no_figures():
     empty = photoz_by_bin([0.3], [0.3], [19.0], [10.0, 11.0])[0].statistics
     assert empty.n == 0

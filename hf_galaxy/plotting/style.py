@@ -1,0 +1,156 @@
+"""One look for every figure: colours that colour-blind readers tell apart, journal fonts, and labels with units.
+
+Colours are those of Okabe & Ito (2008). Figures are made without pyplot, so nothing depends on a display or on
+global state: ``new_figure`` and every plotting function apply the style themselves and leave matplotlib as it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLACK = "#000000"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+YELLOW = "#F0E442"
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+GREY = "#6E6E6E"
+PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK, GREY)
+
+COLUMN_WIDTH = 3.5  # inches, one column of A&A, MNRAS and ApJ
+PAGE_WIDTH = 7.1  # inches, both columns
+
+RC: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": "STIXGeneral",
+        "mathtext.fontset": "stix",
+        "font.size": 9.0,
+        "axes.labelsize": 10.0,
+        "axes.titlesize": 10.0,
+        "axes.linewidth": 0.7,
+        "axes.axisbelow": False,
+        "axes.formatter.use_mathtext": True,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "xtick.direction": "in",
+        "ytick.direction": "in",
+        "xtick.top": True,
+        "ytick.right": True,
+        "xtick.minor.visible": True,
+        "ytick.minor.visible": True,
+        "xtick.major.size": 4.0,
+        "ytick.major.size": 4.0,
+        "xtick.minor.size": 2.0,
+        "ytick.minor.size": 2.0,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.minor.width": 0.5,
+        "ytick.minor.width": 0.5,
+        "legend.fontsize": 8.0,
+        "legend.frameon": False,
+        "legend.handlelength": 1.6,
+        "lines.linewidth": 1.1,
+        "savefig.dpi": 200,
+        "pdf.fonttype": 42,
+    }
+)
+
+# Symbol and unit of each quantity; the symbol alone serves where the unit is written elsewhere.
+_LINE_NAMES = {
+    "halpha": r"\mathrm{H}\alpha",
+    "hbeta": r"\mathrm{H}\beta",
+    "oiii_5007": r"[\mathrm{O\,III}]\,5007",
+    "nii_6584": r"[\mathrm{N\,II}]\,6584",
+    "oii_3727": r"[\mathrm{O\,II}]\,3727",
+    "sii_6717_6731": r"[\mathrm{S\,II}]\,6717{+}31",
+}
+SYMBOLS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "redshift": ("$z$", ""),
+        "log_mstar": (r"$\log_{10}\,M_\star$", r"$M_\odot$"),
+        "log_zstar": (r"$\log_{10}\,Z_\star$", r"$Z_\odot$"),
+        "av": ("$A_V$", "mag"),
+        "log_age": (r"$\log_{10}\,\mathrm{age}$", "yr"),
+        "log_sfr": (r"$\log_{10}\,\mathrm{SFR}$", r"$M_\odot\,\mathrm{yr}^{-1}$"),
+        "dn4000": (r"$D_n4000$", ""),
+        **{f"ew_{key}": (rf"$\mathrm{{EW}}({name})$", "Å") for key, name in _LINE_NAMES.items()},
+        **{f"flux_{key}": (rf"$F({name})$", r"$\mathrm{erg\,s^{-1}\,cm^{-2}}$") for key, name in _LINE_NAMES.items()},
+    }
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(function: Callable[P, R]) -> Callable[P, R]:
+    """Draw under the style of the package, and restore matplotlib's settings afterwards."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.rc_context(dict(RC)):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+@styled
+def new_figure(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = COLUMN_WIDTH,
+    height: float = 2.6,
+    **gridspec: Any,
+) -> tuple[Figure, np.ndarray]:
+    """A figure of ``width`` × ``height`` inches and its axes, an array of shape (rows, columns).
+
+    Further arguments go to ``Figure.subplots`` (``sharex``, ``height_ratios``, …).
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **gridspec)
+
+
+@styled
+def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
+    """Write PNG, PDF or SVG by the ending of ``path``, whole or not at all; without a date, so bytes repeat.
+
+    Raises:
+        ValueError: The ending is none that matplotlib writes.
+    """
+    path = Path(path)
+    kind = path.suffix.lstrip(".").lower()
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise ValueError(
+            f"{path.name}: figures are written as {', '.join(sorted(known))}, not {kind or 'without ending'!r}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    stamp = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+    figure.savefig(temporary, format=kind, metadata=stamp)
+    temporary.replace(path)
+    return path
+
+
+def axis_label(name: str) -> str:
+    """Symbol with its unit in brackets; an unknown name is written as it is."""
+    symbol, unit = SYMBOLS.get(name, (name, ""))
+    return f"{symbol} [{unit}]" if unit else symbol
+
+
+def symbol(name: str) -> str:
+    """Symbol without its unit; an unknown name is written as it is."""
+    return SYMBOLS.get(name, (name, ""))[0]
