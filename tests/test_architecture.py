@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "posterior": {"hub", "data"},
     "training": {"hub", "physics", "data", "evaluation"},
     "publish": EVERYTHING,
-    "cli": EVERYTHING,
+    "commands": EVERYTHING,
+    "cli": {"commands"},
     "hf_galaxy": EVERYTHING,
 }
 

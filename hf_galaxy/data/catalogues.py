@@ -21,6 +21,7 @@ from hf_galaxy.data.table_io import as_table
 from hf_galaxy.variables_galaxy import Variable, default_variables
 
 NO_MAGNITUDE = 90.0
+LISTED = 6  # names of ignored columns in a report
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class CatalogueReport:
         if self.not_given:
             lines.append(f"columns for comparison only, unless given: {', '.join(self.not_given)}")
         if self.ignored:
-            lines.append(f"columns ignored: {', '.join(self.ignored)}")
+            more = f" and {len(self.ignored) - LISTED} more" if len(self.ignored) > LISTED else ""
+            lines.append(f"columns ignored: {', '.join(self.ignored[:LISTED])}{more}")
         return lines
 
 
