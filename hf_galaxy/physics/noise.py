@@ -214,7 +214,7 @@ class NoiseModel:
         if s.calibration_scatter:
             terms = draw.normal(s.calibration_orders)
             terms = terms / (0.5 * terms.square().sum(1, keepdim=True)).sqrt()  # rms of one over a period
-            shift = shift + s.calibration_scatter * draw.normal(1) * (terms @ self._cosines)
+            shift = shift + s.calibration_scatter * draw.normal(1) * (terms.to(self._cosines.dtype) @ self._cosines)
         return torch.exp(shift * (-0.4 * math.log(10))) if isinstance(shift, torch.Tensor) else draw.ones()
 
     def _draw_windows(self, draw: _Draw) -> tuple[torch.Tensor, torch.Tensor]:

@@ -62,7 +62,7 @@ class PhotometryOperator:
             raise ValueError(
                 f"wavelengths must increase and two pixels must be good; {int(good.sum())} of {good.size} are"
             )
-        self.filters = filters
+        self.filters, self.wavelength = filters, wavelength
         grid = wavelength[good]
         bridged = _bridged_share(wavelength, good)
         rows = [_band_row(curve, grid, bridged) for curve in filters.values()]
@@ -82,7 +82,7 @@ class PhotometryOperator:
         """Fluxes and errors of one spectrum, f_λ (n,) and its inverse variance (n,).
 
         The errors of pixels are taken as independent. The bridged share of a band adds the scatter of the band's good
-        pixels times that share: what hides under a mask may differ from its neighbours by that much.
+        pixels about a straight line times that share: what a mask hides may differ from its neighbours by that.
         """
         value = self(flux)
         variance = self.weights**2 @ np.where(ivar > 0, 1.0 / np.where(ivar > 0, ivar, 1.0), 0.0)
@@ -90,12 +90,14 @@ class PhotometryOperator:
         return SyntheticPhotometry(value, np.where(self.covered, error, np.nan), self.covered, self.masked)
 
     def _scatter(self, flux: np.ndarray) -> np.ndarray:
-        """(n_band,) weighted standard deviation of the pixels of a band, as a flux density in nJy."""
-        norm = np.where(self.scale > 0, self.scale, 1.0)
-        mean = (self.weights @ flux) / norm
-        size = np.abs(flux).max() or 1.0  # squares of 1e-17 are fine in double precision, those of 1e-160 are not
-        deviation = [w @ ((flux - m) / size) ** 2 for w, m in zip(self.weights, mean, strict=True)]
-        return self.scale * size * np.sqrt(np.maximum(deviation, 0.0) / norm)
+        """(n_band,) weighted standard deviation of a band's pixels about a straight line, as a flux density in nJy."""
+        weight = self.weights / np.where(self.scale > 0, self.scale, 1.0)[:, None]
+        size = np.abs(flux).max() or 1.0
+        f = flux / size - (weight @ flux / size)[:, None]
+        x = self.wavelength / 1e4 - (weight @ self.wavelength / 1e4)[:, None]
+        covariance, spread = ((weight * x * y).sum(axis=1) for y in (f, x))
+        slope = covariance / np.where(spread > 0, spread, 1.0)
+        return self.scale * size * np.sqrt((weight * (f - slope[:, None] * x) ** 2).sum(axis=1))
 
 
 def synthesize(spectrum: Spectrum, filters: FilterSet | None = None) -> SyntheticPhotometry:
