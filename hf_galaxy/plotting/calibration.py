@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from hf_galaxy.plotting.style import BLACK, BLUE, GREY, PALETTE, VERMILION, axis_label, styled, symbol
 
 BAND_SIGMA = 2.576  # normal quantile of a central 99 % band
+ASINH_TICKS = (-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000)
 CROWD = 1500  # galaxies beyond which points become a density
 DENSITY = LinearSegmentedColormap.from_list("hf_galaxy_blue", ["#DCEAF4", "#56A0CF", "#0B5394", "#08213F"])
 
@@ -28,17 +30,21 @@ def plot_pit(axes: Sequence[Axes], pits: Mapping[str, ArrayLike], *, bins: int =
     panels = np.ravel(np.asarray(axes, dtype=object))
     if panels.size < len(pits):
         raise ValueError(f"{len(pits)} properties need as many panels, not {panels.size}")
+    pits = {name: np.asarray(pit, dtype=float) for name, pit in pits.items()}
+    densities = {name: np.histogram(pit, bins=bins, range=(0, 1))[0] * bins / pit.size for name, pit in pits.items()}
+    top = np.clip(1.3 * max(density.max() for density in densities.values()), 1.75, 3.0)
+    edges = np.linspace(0, 1, bins + 1)
     for ax, (name, pit) in zip(panels, pits.items(), strict=False):
-        pit = np.asarray(pit, dtype=float)
-        share, edges = np.histogram(pit, bins=bins, range=(0, 1))
-        density, half = share * bins / pit.size, BAND_SIGMA * np.sqrt((bins - 1) / pit.size)
+        density, half = densities[name], BAND_SIGMA * np.sqrt((bins - 1) / pit.size)
         ax.axhspan(1 - half, 1 + half, color=GREY, alpha=0.28, linewidth=0)
         ax.axhline(1, color=GREY, linewidth=0.6)
         ax.stairs(density, edges, color=BLUE, linewidth=1.0, fill=False)
         ax.stairs(density, edges, color=BLUE, alpha=0.16, fill=True, linewidth=0)
         ax.set_xlim(0, 1)
-        ax.set_ylim(0, max(1.75, 1.25 * float(density.max())))
+        ax.set_ylim(0, top)
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        ax.set_yticks(range(int(top) + 1))
+        ax.minorticks_off()
         ax.text(0.05, 0.94, symbol(name), transform=ax.transAxes, ha="left", va="top", fontsize=9)
         ax.text(0.95, 0.06, f"max dev. {100 * _deviation(pit):.1f} %", transform=ax.transAxes, ha="right", fontsize=7.5)
     for ax in panels[len(pits) :]:
@@ -77,6 +83,8 @@ def plot_coverage(
     if difference:
         top = max(0.05, 1.15 * max(abs(value) for value in ax.get_ylim()))
         ax.set_ylim(-top, top)
+        for y, side, text in ((0.97, "top", "under-confident"), (0.03, "bottom", "over-confident")):
+            ax.text(0.97, y, text, transform=ax.transAxes, ha="right", va=side, fontsize=8, style="italic", color=GREY)
     else:
         ax.set_ylim(0, 1)
         ax.set_aspect("equal")
@@ -155,10 +163,15 @@ def plot_recovery(
     both = np.concatenate([truth, estimate])
     low, high = np.quantile(both, [0.001, 0.999]) if both.size > 2 * CROWD else (both.min(), both.max())
     margin = 0.06 * (high - low) or 0.5
-    low, high = low - (min(margin, 2.0) if scale == "asinh" else margin), high + margin
+    low, high = (low - margin, high + margin) if scale == "linear" else (low - 2.0, 1.3 * max(high, 1.0))
     for axis in ("x", "y"):
         if scale != "linear":
             getattr(ax, f"set_{axis}scale")(scale, linear_width=2.0)
+            getattr(ax, f"{axis}axis").set_major_locator(FixedLocator(ASINH_TICKS))
+            getattr(ax, f"{axis}axis").set_minor_locator(NullLocator())
+            getattr(ax, f"{axis}axis").set_major_formatter(
+                FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−"))
+            )
     ax.plot([low, high], [low, high], color=BLACK, linewidth=0.8, zorder=3)
     _cloud(ax, truth, estimate, (low, high), (low, high), interval)
     ax.set_xlim(low, high)
@@ -221,6 +234,6 @@ def _photoz_text(statistics: Any) -> str:
             rf"$\sigma_\mathrm{{NMAD}} = {statistics.sigma_nmad:.4f}$",
             rf"$\eta_{{0.03}} = {100 * statistics.outliers_003:.1f}$ %",
             rf"$\eta_{{0.15}} = {100 * statistics.outliers_015:.1f}$ %",
-            f"bias $= {statistics.bias:+.4f}$",
+            f"bias $= {round(statistics.bias, 4) + 0.0:.4f}$",
         ]
     )

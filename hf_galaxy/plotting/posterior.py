@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
-from hf_galaxy.plotting.style import BLUE, VERMILION, axis_label, styled
+from hf_galaxy.plotting.style import BLUE, VERMILION, axis_label, styled, symbol
 
 
 @styled
@@ -25,6 +26,7 @@ def plot_density(
     color: str = BLUE,
     truth_label: str | None = None,
     window: tuple[float, float] | None = None,
+    density_label: str = "posterior density",
 ) -> Axes:
     """One marginal posterior density, its 68 % interval shaded and the truth marked.
 
@@ -34,7 +36,7 @@ def plot_density(
         interval: Limits of the central 68 % interval.
         median: Drawn as a thin line inside the interval.
         label: Name of the property (see ``style.SYMBOLS``) or any text.
-        truth_label: Legend of the truth; no legend without it.
+        truth_label: What the truth is, for the legend; no legend without it.
         window: Limits of the axis; the part of the grid that holds the probability by default.
     """
     grid, pdf = np.asarray(grid, dtype=float), np.asarray(pdf, dtype=float)
@@ -51,7 +53,10 @@ def plot_density(
         ax.axvline(truth, color=VERMILION, linewidth=1.1, dashes=(4, 2), label=truth_label, zorder=3)
     ax.set_xlim(*(window or _window(grid, pdf, truth)))
     ax.set_ylim(0, 1.12 * np.max(pdf))
-    ax.set_xlabel(axis_label(label))
+    _value_axis(ax, label)
+    ax.set_ylabel(density_label)
+    if truth_label is not None:
+        ax.legend()
     return ax
 
 
@@ -80,6 +85,8 @@ def plot_marginals(
             ax, grid, pdf, truth=truths.get(name), interval=intervals.get(name), median=medians.get(name), label=name
         )
         ax.set_yticks([])
+        ax.set_ylabel("")
+        ax.xaxis.label.set_fontsize(9 if len(symbol(name)) < 25 or not name.startswith("flux_") else 7.2)
         ax.xaxis.get_major_locator().set_params(nbins=4)
     for ax in panels[len(densities) :]:
         ax.set_axis_off()
@@ -116,6 +123,7 @@ def plot_joint(
                 continue
             if column == row:
                 _histogram(ax, draws[across], limits[across], color)
+                ax.set_title(_spread(draws[across]), fontsize=9, pad=4)
             else:
                 _contours(ax, draws[across], draws[below], (limits[across], limits[below]), levels, color)
                 ax.set_ylim(*limits[below])
@@ -123,6 +131,15 @@ def plot_joint(
             ax.set_xlim(*limits[across])
             _outer_labels(ax, row, column, names)
     return axes
+
+
+def _value_axis(ax: Axes, name: str) -> None:
+    """Label with the unit; very small or large values as numbers of order one, their power of ten in the label."""
+    largest = max(abs(limit) for limit in ax.get_xlim())
+    power = int(np.floor(np.log10(largest))) if largest < 1e-3 or largest >= 1e5 else 0
+    if power:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.3g}"))
+    ax.set_xlabel(axis_label(name, power))
 
 
 def _histogram(ax: Axes, values: np.ndarray, limits: tuple[float, float], color: str) -> None:
@@ -159,6 +176,14 @@ def _cross(ax: Axes, x: float | None, y: float | None) -> None:
         ax.axvline(x, color=VERMILION, linewidth=0.9, dashes=(4, 2))
     if y is not None:
         ax.axhline(y, color=VERMILION, linewidth=0.9, dashes=(4, 2))
+
+
+def _spread(values: np.ndarray) -> str:
+    """Median and the distances to the limits of the central 68 %, to two digits of the smaller one."""
+    low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])
+    smaller = max(min(high - middle, middle - low), 1e-12)
+    digits = int(np.clip(1 - np.floor(np.log10(smaller)), 0, 8))
+    return rf"${middle:.{digits}f}^{{+{high - middle:.{digits}f}}}_{{-{middle - low:.{digits}f}}}$"
 
 
 def _outer_labels(ax: Axes, row: int, column: int, names: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from hf_galaxy.plotting.style import BLACK, BLUE, GREY, ORANGE, PURPLE, styled
@@ -108,7 +108,7 @@ def plot_sed(
         _draw_residuals(residual_ax, bands, factor)
         _wavelength_axis(residual_ax, bands, wavelength_unit, factor, labelled=True)
     if legend:
-        handles, labels = _legend(ax, bands)
+        handles, labels = _legend(ax, bands, _is_limit(bands, unit, scale), factor)
         ax.legend(handles, labels, loc="best")
     return ax
 
@@ -155,20 +155,20 @@ def _dynamic_range(bands: _Bands) -> float:
 
 
 def _flux_axis(ax: Axes, bands: _Bands, unit: str, scale: str) -> None:
-    """Limits that hold every detection and the 95 % predictions, without following the ill-determined ones down."""
+    """Limits that hold every detection and the predictions, without following the ill-determined ones down."""
     ax.set_ylabel(r"$f_\nu$ [$\mu$Jy]" if unit == "uJy" else r"$m_\mathrm{AB}$")
     detected = np.isfinite(bands.flux) & (bands.flux > DETECTION * bands.error)
     tops = [bands.flux + bands.error]
-    bottoms = [np.where(detected, bands.flux - bands.error, np.nan)]
+    bottom = (bands.flux - bands.error)[detected]
     if bands.predicted is not None:
         tops.append(bands.predicted[:, 3])
-        bottoms.append(bands.predicted[:, 1])
-    top, bottom = np.nanmax(np.concatenate(tops)), np.concatenate(bottoms)
+        low = bands.predicted[:, 1]
+        bottom = np.concatenate([bottom, low[low > bottom.min(initial=np.inf) / 6]])
+    top = np.nanmax(np.concatenate(tops))
     if unit == "uJy" and scale == "linear":
         floor = min(0.0, np.nanmin(bands.flux - bands.error))
         ax.set_ylim(_convert(floor - 0.04 * (top - floor), unit), _convert(floor + 1.12 * (top - floor), unit))
         return
-    bottom = bottom[np.isfinite(bottom) & (bottom > 0)]
     floor = max(bottom.min() / 1.8, top * 1e-4) if bottom.size else top * 1e-2
     if unit == "uJy":
         ax.set_yscale("log")
@@ -187,7 +187,8 @@ def _wavelength_axis(ax: Axes, bands: _Bands, unit: str, factor: float, labelled
     if low < ULTRAVIOLET_LIMIT * factor:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(FixedLocator([tick * factor for tick in _WAVELENGTH_TICKS]))
-        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_minor_locator(FixedLocator([tick * factor for tick in range(1000, 20000, 500)]))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.set_xlim(low / 1.06, high * 1.06)
     else:
@@ -199,8 +200,9 @@ def _wavelength_axis(ax: Axes, bands: _Bands, unit: str, factor: float, labelled
 
 def _draw_predicted(ax: Axes, bands: _Bands, unit: str, factor: float) -> None:
     """Ribbons through the narrow bands, boxes of their own width for the broad ones."""
-    lowest = np.min(bands.predicted[bands.predicted > 0], initial=np.inf) if unit == "AB" else -np.inf
-    quantiles = _convert(np.maximum(bands.predicted, lowest), unit)
+    # a logarithmic axis has no place for zero: what falls below it is drawn to its lower edge
+    floor = -np.inf if unit == "uJy" and ax.get_yscale() == "linear" else 1e-6 * np.nanmax(bands.predicted)
+    quantiles = _convert(np.maximum(bands.predicted, floor), unit)
     narrow = bands.width < NARROW_LIMIT * factor
     for run in _runs(bands.pivot, narrow & np.isfinite(quantiles[:, 2]), gap=NARROW_LIMIT * factor):
         wave, q = bands.pivot[run], quantiles[run]
@@ -232,14 +234,20 @@ def _kinds(bands: _Bands, factor: float) -> list[tuple[str, np.ndarray, str, str
 
 
 def _draw_observed(ax: Axes, bands: _Bands, unit: str, scale: str, factor: float) -> None:
-    negative_fits = unit == "uJy" and scale == "linear"
-    limit = np.zeros(bands.flux.shape, bool) if negative_fits else ~(bands.flux > DETECTION * bands.error)
+    limit = _is_limit(bands, unit, scale)
     for _, kind, color, marker, size in _kinds(bands, factor):
         for used in (True, False):
             mask = kind & (bands.used == used) & np.isfinite(bands.flux)
             style = _marker_style(color, used) | {"marker": marker, "markersize": size}
-            _points(ax, bands, mask & ~limit, unit, style, wide=kind is not None and size > 3.0)
-            _limits(ax, bands, mask & limit, unit, style)
+            _points(ax, bands, mask & ~limit, unit, style, wide=marker != "o")
+            _limits(ax, bands, mask & limit, unit, style | ({"color": GREY} if color == BLACK else {}))
+
+
+def _is_limit(bands: _Bands, unit: str, scale: str) -> NDArray[np.bool_]:
+    """Which bands can only be drawn as upper limits: faint ones on an axis that has no place for negative flux."""
+    if unit == "uJy" and scale == "linear":
+        return np.zeros(bands.flux.shape, dtype=bool)
+    return np.isfinite(bands.flux) & ~(bands.flux > DETECTION * bands.error)
 
 
 def _marker_style(color: str, used: bool) -> dict:
@@ -256,11 +264,9 @@ def _points(ax: Axes, bands: _Bands, mask: np.ndarray, unit: str, style: dict, w
         return
     flux, error = bands.flux[mask], bands.error[mask]
     value = _convert(flux, unit)
-    faint, bright = (
-        _convert(np.maximum(flux - error, flux * 0.05 if unit == "AB" else -np.inf), unit),
-        _convert(flux + error, unit),
-    )
-    span = np.abs([value - faint, bright - value] if unit == "uJy" else [value - bright, faint - value])
+    least = flux - error if unit == "uJy" else np.maximum(flux - error, 0.05 * flux)  # a magnitude needs a flux
+    ends = np.abs([_convert(least, unit) - value, _convert(flux + error, unit) - value])
+    span = ends if unit == "uJy" else ends[::-1]  # the brighter end is the smaller magnitude
     half = 0.5 * bands.width[mask] if wide else None
     ax.errorbar(bands.pivot[mask], value, yerr=span, xerr=half, linestyle="none", elinewidth=0.8, zorder=4, **style)
 
@@ -313,9 +319,8 @@ def _draw_residuals(ax: Axes, bands: _Bands, factor: float) -> None:
     ax.set_ylabel(r"$\Delta f_\nu/\sigma$")
 
 
-def _legend(ax: Axes, bands: _Bands) -> tuple[list, list[str]]:
+def _legend(ax: Axes, bands: _Bands, limit: np.ndarray, factor: float) -> tuple[list, list[str]]:
     """One entry for each kind of mark that is there."""
-    factor = 1.0 if np.median(bands.pivot) > 100 else 1e-4
     handles, labels = [], []
     for name, kind, color, marker, size in _kinds(bands, factor):
         if np.any(kind & np.isfinite(bands.flux)):
@@ -326,6 +331,9 @@ def _legend(ax: Axes, bands: _Bands) -> tuple[list, list[str]]:
         style = _marker_style(BLACK, False) | {"linestyle": "none", "marker": "o", "markersize": 3.5}
         handles += ax.plot([], [], **style)
         labels.append("hidden from the model")
+    if np.any(limit):
+        handles += ax.plot([], [], color=GREY, linestyle="none", marker=r"$\downarrow$", markersize=7)
+        labels.append(rf"{DETECTION:g}$\sigma$ upper limit")
     if bands.predicted is not None:
         handles.append((Patch(color=BLUE, alpha=0.34, linewidth=0), ax.plot([], [], color=BLUE, linewidth=1.0)[0]))
         labels.append("posterior predictive, 68 and 95 %")

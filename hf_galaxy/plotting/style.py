@@ -67,7 +67,6 @@ RC: Mapping[str, Any] = MappingProxyType(
     }
 )
 
-# Symbol and unit of each quantity; the symbol alone serves where the unit is written elsewhere.
 _LINE_NAMES = {
     "halpha": r"\mathrm{H}\alpha",
     "hbeta": r"\mathrm{H}\beta",
@@ -76,17 +75,18 @@ _LINE_NAMES = {
     "oii_3727": r"[\mathrm{O\,II}]\,3727",
     "sii_6717_6731": r"[\mathrm{S\,II}]\,6717{+}31",
 }
-SYMBOLS: Mapping[str, tuple[str, str]] = MappingProxyType(
+# name: (short symbol, symbol of the axis, unit); a logarithm divides by its unit, so that its argument is a number
+SYMBOLS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        "redshift": ("$z$", ""),
-        "log_mstar": (r"$\log_{10}\,M_\star$", r"$M_\odot$"),
-        "log_zstar": (r"$\log_{10}\,Z_\star$", r"$Z_\odot$"),
-        "av": ("$A_V$", "mag"),
-        "log_age": (r"$\log_{10}\,\mathrm{age}$", "yr"),
-        "log_sfr": (r"$\log_{10}\,\mathrm{SFR}$", r"$M_\odot\,\mathrm{yr}^{-1}$"),
-        "dn4000": (r"$D_n4000$", ""),
-        **{f"ew_{key}": (rf"$\mathrm{{EW}}({name})$", "Å") for key, name in _LINE_NAMES.items()},
-        **{f"flux_{key}": (rf"$F({name})$", r"$\mathrm{erg\,s^{-1}\,cm^{-2}}$") for key, name in _LINE_NAMES.items()},
+        "redshift": ("$z$", "$z$", ""),
+        "log_mstar": (r"$\log\,M_\star$", r"$\log_{10}(M_\star/M_\odot)$", ""),
+        "log_zstar": (r"$\log\,Z_\star$", r"$\log_{10}(Z_\star/Z_\odot)$", ""),
+        "av": ("$A_V$", "$A_V$", "mag"),
+        "log_age": (r"$\log\,\mathrm{age}$", r"$\log_{10}(\mathrm{age}/\mathrm{yr})$", ""),
+        "log_sfr": (r"$\log\,\mathrm{SFR}$", r"$\log_{10}(\mathrm{SFR}/M_\odot\,\mathrm{yr}^{-1})$", ""),
+        "dn4000": (r"$D_n4000$", r"$D_n4000$", ""),
+        **{f"ew_{key}": (*[rf"$\mathrm{{EW}}({name})$"] * 2, "Å") for key, name in _LINE_NAMES.items()},
+        **{f"flux_{key}": (*[rf"$F({name})$"] * 2, r"erg s$^{-1}$ cm$^{-2}$") for key, name in _LINE_NAMES.items()},
     }
 )
 
@@ -145,12 +145,21 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
     return path
 
 
-def axis_label(name: str) -> str:
-    """Symbol with its unit in brackets; an unknown name is written as it is."""
-    symbol, unit = SYMBOLS.get(name, (name, ""))
-    return f"{symbol} [{unit}]" if unit else symbol
+def axis_label(name: str, power: int = 0) -> str:
+    """Symbol with its unit in brackets, times a power of ten; an unknown name is written as it is."""
+    _, text, unit = SYMBOLS.get(name, (name, name, ""))
+    inside = " ".join(part for part in (rf"$10^{{{power}}}$" if power else "", unit) if part)
+    return f"{text} [{inside}]" if inside else text
 
 
 def symbol(name: str) -> str:
-    """Symbol without its unit; an unknown name is written as it is."""
-    return SYMBOLS.get(name, (name, ""))[0]
+    """Short symbol without a unit; an unknown name is written as it is."""
+    return SYMBOLS.get(name, (name, name, ""))[0]
+
+
+@styled
+def label_page(figure: Figure, x: str, y: str) -> Figure:
+    """One label below and one beside all panels of a figure."""
+    figure.supxlabel(x, fontsize=RC["axes.labelsize"])
+    figure.supylabel(y, fontsize=RC["axes.labelsize"])
+    return figure
