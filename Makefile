@@ -39,7 +39,7 @@ test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
 conformance: $(VENV)/.dev
-	$(BIN)/python -m tests.conformance.fetch
+	$(BIN)/python tests/conformance/fetch.py
 	$(BIN)/python -m pytest -m conformance --timeout 1200 tests/conformance
 
 lint: $(VENV)/.dev
