@@ -1,0 +1,1 @@
+"""Builders of the data sets, each also a command: ``python -m dataset_scripts.<name>``."""

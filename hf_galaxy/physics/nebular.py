@@ -1,0 +1,103 @@
+"""Emission lines by name: which Cloudy line is what, how species scatter, and the lines of nuclei (LINER, Seyfert)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_galaxy.physics.random import CounterRandom
+
+# measured line: its Cloudy lines
+MEASURED = {
+    "halpha": ("H  1  6562.80A",),
+    "hbeta": ("H  1  4861.32A",),
+    "oiii_5007": ("O  3  5006.84A",),
+    "nii_6584": ("N  2  6583.45A",),
+    "oii_3727": ("O  2  3726.03A", "O  2  3728.81A"),
+    "sii_6717_6731": ("S  2  6716.44A", "S  2  6730.82A"),
+}
+LYMAN_ALPHA = "H  1  1215.67A"
+
+# Scatter in dex about the grid, of one galaxy. Hydrogen has none: its ratios are atomic physics.
+SPECIES_SCATTER = {
+    "N  2": 0.12, "O  3": 0.12, "O  2": 0.12, "S  2": 0.10, "O  1": 0.20, "S  3": 0.10, "Ne 3": 0.12, "Mg 2": 0.30,
+    "He 1": 0.03, "He 2": 0.30, "C  3": 0.20, "Ar 3": 0.10,
+}  # fmt: skip
+COMMON_SCATTER = 0.08
+
+# Lines of gas that is not ionised by young stars, over Hα (Balmer decrement 3.1: Osterbrock & Ferland 2006), with the
+# scatter of their species in dex.
+LINER = {
+    "H  1  6562.80A": 1.0, "H  1  4861.32A": 0.323, "H  1  4340.46A": 0.151, "N  2  6583.45A": 1.1, "N  2  6548.05A": 0.37,
+    "O  3  5006.84A": 0.60, "O  3  4958.91A": 0.20, "O  2  3726.03A": 0.62, "O  2  3728.81A": 0.75,
+    "S  2  6716.44A": 0.50, "S  2  6730.82A": 0.42, "O  1  6300.30A": 0.20, "Ne 3  3868.76A": 0.06,
+}  # fmt: skip
+SEYFERT = LINER | {
+    "N  2  6583.45A": 0.85, "N  2  6548.05A": 0.285, "O  3  5006.84A": 2.3, "O  3  4958.91A": 0.77,
+    "O  2  3726.03A": 0.36, "O  2  3728.81A": 0.44, "S  2  6716.44A": 0.27, "S  2  6730.82A": 0.26,
+    "O  1  6300.30A": 0.12, "Ne 3  3868.76A": 0.25,
+}  # fmt: skip
+NUCLEAR_SCATTER = {"N  2": 0.15, "O  3": 0.22, "O  2": 0.20, "S  2": 0.13, "O  1": 0.20, "Ne 3": 0.15}
+
+
+class LineTable:
+    """The lines of a grid.
+
+    Args:
+        names: (L,) Cloudy names.
+        wavelength: (L,) Å in vacuum.
+
+    Raises:
+        ValueError: a line that is needed is not in the grid.
+    """
+
+    def __init__(self, names: np.ndarray, wavelength: np.ndarray) -> None:
+        self.names, self.wavelength = [str(name) for name in names], np.asarray(wavelength)
+        self._place = {name: i for i, name in enumerate(self.names)}
+        # filters redder than the line leave it out of the grid
+        self.lyman_alpha = [self._place[LYMAN_ALPHA]] if LYMAN_ALPHA in self._place else []
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def columns(self, measured: str) -> list[int]:
+        """Places of the lines that make up a measured line."""
+        missing = [name for name in MEASURED[measured] if name not in self._place]
+        if missing:
+            raise ValueError(f"line {measured}: {missing[0]!r} is not in the grid of lines or beyond its wavelengths")
+        return [self._place[name] for name in MEASURED[measured]]
+
+    def wave(self, measured: str) -> float:
+        """Mean vacuum wavelength in Å of a measured line."""
+        return float(np.mean(self.wavelength[self.columns(measured)]))
+
+    def species(self, prefix: str, device: str | torch.device) -> Tensor:
+        """(L,) 1 for the lines of a species, else 0."""
+        return torch.tensor([float(name.startswith(prefix)) for name in self.names], device=device)
+
+    def ratios(self, table: dict[str, float], device: str | torch.device) -> Tensor:
+        """(L,) values of a table, 0 where it says nothing."""
+        return torch.tensor([table.get(name, 0.0) for name in self.names], device=device)
+
+    def _scatter(self, random: CounterRandom, prefix: str, scatter: dict[str, float]) -> Tensor:
+        """(n, L) sum of the scatter of the species in dex."""
+        device = random.row.device
+        total = torch.zeros(len(random), len(self), device=device)
+        for species, sigma in scatter.items():
+            total += (sigma * random.normal(prefix + species)).float()[:, None] * self.species(species, device)
+        return total
+
+    def draw_factor(self, random: CounterRandom) -> Tensor:
+        """(n, L) what the lines of star-forming regions are multiplied by."""
+        common = (COMMON_SCATTER * random.normal("line common")).float()[:, None]
+        return 10 ** (common + self._scatter(random, "line ", SPECIES_SCATTER))
+
+    def draw_nuclear(self, random: CounterRandom, seyfert: Tensor) -> Tensor:
+        """(n, L) lines of the nucleus over its Hα, for ``seyfert`` (n,) bool or else LINER."""
+        device = random.row.device
+        base = torch.where(seyfert[:, None], self.ratios(SEYFERT, device), self.ratios(LINER, device))
+        return base * 10 ** self._scatter(random, "nuclear ", NUCLEAR_SCATTER)
+
+
+__all__ = ["LINER", "MEASURED", "SEYFERT", "LineTable"]

@@ -1,0 +1,176 @@
+"""Simulated galaxies: noiseless photometry and every property, row by row from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_galaxy.physics.filters import FilterCurve, FilterSet
+from hf_galaxy.physics.labels import PROPERTY_NAMES, Labels
+from hf_galaxy.physics.priors import Parameters, Prior, SimulationSettings
+from hf_galaxy.physics.random import CounterRandom
+from hf_galaxy.physics.synthesis import Synthesizer, hat_weights
+
+SELECTION_BAND = "iSDSS"
+AB_ZERO_NJY = 31.4
+CHUNK = 4096  # rows that are worked on together
+COARSE_STEP = 4e-3  # ln λ of the first look at the magnitude
+COARSE_MARGIN = 0.15  # mag that the first look may be wrong by; it is right to 0.02 mag but for the strongest lines
+MAX_ATTEMPTS = 5000
+
+
+class SimulatedGalaxies(NamedTuple):
+    """Rows of a simulation.
+
+    Attributes:
+        flux: (n, n_band) float32, noiseless AB flux densities in nJy.
+        properties: (n, P) float32 in the order of ``PROPERTY_NAMES``.
+        survey: (n,) str, ``sim_survey`` or ``sim_broad``.
+        latent: Parameters that were drawn, (n,) or (n, k) each.
+    """
+
+    flux: Tensor
+    properties: Tensor
+    survey: np.ndarray
+    latent: Parameters
+
+
+class Simulator:
+    """Simulates rows of galaxies; a row depends on the settings, the seed and its number alone.
+
+    Rows agree to the rounding of float32 whatever the request, the batch and the device.
+
+    Args:
+        settings: What is simulated.
+        filters: Curves; the embedded J-PAS and GALEX bands by default. ``iSDSS`` is taken from the embedded bands where
+            it is not among them, for the selection.
+        device: Where to compute.
+        batch_size: Galaxies in one step.
+
+    Raises:
+        MissingGridsError: the stellar grids are not installed.
+    """
+
+    def __init__(
+        self,
+        settings: SimulationSettings | None = None,
+        filters: Mapping[str, FilterCurve] | None = None,
+        device: str | torch.device = "cpu",
+        batch_size: int = 256,
+    ) -> None:
+        self.settings = settings or SimulationSettings()
+        self.filters = FilterSet.embedded() if filters is None else filters
+        self.device, self.batch_size = torch.device(device), batch_size
+        self._selection = self.filters if SELECTION_BAND in self.filters else FilterSet.embedded()
+        chosen = {SELECTION_BAND: self._selection[SELECTION_BAND]}
+        self._synthesizer = Synthesizer(
+            {**self.filters, **chosen}, self.settings.redshift_max, self.settings.step, device
+        )
+        self._coarse = Synthesizer(chosen, self.settings.redshift_max, COARSE_STEP, device)
+        self._labels = Labels(self._synthesizer)
+        s = self._synthesizer
+        nodes = s._metallicities
+        self._prior = Prior(self.settings, s.age_edges, s.live, lambda z: hat_weights(z, nodes), s.cosmology)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the columns of ``flux``."""
+        return tuple(self.filters)
+
+    def rows(self, seed: int, start: int, n: int) -> SimulatedGalaxies:
+        """Rows start … start + n - 1 of the data set of a seed.
+
+        Raises:
+            ValueError: n or start is negative.
+            RuntimeError: no galaxy inside the limits was found for a row.
+        """
+        if n < 0 or start < 0:
+            raise ValueError(f"rows from {start}, {n} of them: neither may be negative")
+        parts = [self._chunk(seed, i, min(CHUNK, start + n - i)) for i in range(start, start + n, CHUNK)]
+        parts = parts or [self._empty()]
+        latent = {key: torch.cat([part.latent[key] for part in parts]) for key in parts[0].latent}
+        return SimulatedGalaxies(
+            torch.cat([part.flux for part in parts]),
+            torch.cat([part.properties for part in parts]),
+            np.concatenate([part.survey for part in parts]),
+            latent,
+        )
+
+    def _empty(self) -> SimulatedGalaxies:
+        none = torch.empty(0, device=self.device)
+        return SimulatedGalaxies(
+            none.reshape(0, len(self.bands)), none.reshape(0, len(PROPERTY_NAMES)), np.empty(0, dtype="<U10"), {}
+        )
+
+    def _chunk(self, seed: int, start: int, n: int) -> SimulatedGalaxies:
+        """Draw every row again until it is inside the limits."""
+        rows = torch.arange(start, start + n, device=self.device)
+        attempt = torch.zeros_like(rows)
+        flux = torch.empty(n, len(self.bands), device=self.device)
+        properties = torch.empty(n, len(PROPERTY_NAMES), device=self.device)
+        latent: Parameters = {}
+        todo = torch.arange(n, device=self.device)
+        while len(todo):
+            drawn, tries = self._candidates(seed, rows[todo], attempt[todo])
+            attempt[todo] = tries
+            fluxes, labels, magnitude = self._synthesise(seed, rows[todo], tries, drawn)
+            good = self._inside(magnitude)
+            place = todo[good]
+            flux[place], properties[place] = fluxes[good], labels[good]
+            for key, value in drawn.items():
+                latent.setdefault(key, value.new_empty(n, *value.shape[1:]))[place] = value[good]
+            attempt[todo[~good]] += 1
+            todo = todo[~good]
+        latent["row"], latent["attempt"] = rows, attempt
+        survey = np.where(latent["survey"].cpu().numpy(), "sim_survey", "sim_broad")
+        return SimulatedGalaxies(flux, properties, survey, latent)
+
+    def _inside(self, magnitude: Tensor, margin: float = 0.0) -> Tensor:
+        return (magnitude > self.settings.i_min - margin) & (magnitude < self.settings.i_max + margin)
+
+    def _candidates(self, seed: int, row: Tensor, attempt: Tensor) -> tuple[Parameters, Tensor]:
+        """For each row the first draw, from ``attempt`` on, that a coarse spectrum puts inside the limits or near them."""
+        attempt = attempt.clone()
+        found: Parameters = {}
+        todo = torch.arange(len(row), device=self.device)
+        while len(todo):
+            if int(attempt[todo].max()) >= MAX_ATTEMPTS:
+                worst = int(row[todo[attempt[todo].argmax()]])
+                raise RuntimeError(
+                    f"row {worst}: no galaxy inside the limits after {MAX_ATTEMPTS} draws; widen the limits of i"
+                )
+            p = self._prior.draw(CounterRandom(seed, row[todo], attempt[todo]))
+            near = self._inside(self._coarse_magnitude(p), COARSE_MARGIN)
+            for key, value in p.items():
+                found.setdefault(key, value.new_empty(len(row), *value.shape[1:]))[todo[near]] = value[near]
+            todo = todo[~near]
+            attempt[todo] += 1
+        return found, attempt
+
+    def _coarse_magnitude(self, p: Parameters) -> Tensor:
+        rest = self._coarse.rest_frame(p)
+        return AB_ZERO_NJY - 2.5 * torch.log10(self._coarse.photometry(p, rest)[:, 0])
+
+    def _synthesise(self, seed: int, row: Tensor, attempt: Tensor, drawn: Parameters) -> tuple[Tensor, Tensor, Tensor]:
+        """Fluxes in the bands, properties, and the magnitude that decides."""
+        fluxes, labels, magnitudes = [], [], []
+        where = self._synthesizer.bands.index(SELECTION_BAND)
+        for i in range(0, len(row), self.batch_size):
+            part = slice(i, i + self.batch_size)
+            p = {key: value[part] for key, value in drawn.items()}
+            random = CounterRandom(seed, row[part], attempt[part])
+            table = self._synthesizer.line_table
+            p["line_factor"], p["nuclear_ratio"] = table.draw_factor(random), table.draw_nuclear(random, p["seyfert"])
+            rest = self._synthesizer.rest_frame(p)
+            labels.append(self._labels(p, rest))
+            flux = self._synthesizer.photometry(p, rest)
+            fluxes.append(flux[:, : len(self.bands)])
+            magnitudes.append(AB_ZERO_NJY - 2.5 * torch.log10(flux[:, where]))
+        return torch.cat(fluxes), torch.cat(labels), torch.cat(magnitudes)
+
+
+__all__ = ["SimulatedGalaxies", "SimulationSettings", "Simulator"]
