@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
@@ -178,7 +180,15 @@ def _model(
     config = GalaxyConfig.preset(settings.size, **settings.model)
     config.simulation = simulation
     model = GalaxyModel._from_config(config, attn_implementation=attention)
-    return model, GalaxyTokenizer(variables=config.variables)
+    return model, tokenizer_of(config)
+
+
+def tokenizer_of(config: GalaxyConfig) -> GalaxyTokenizer:
+    """The tokenizer of the variables of a configuration."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / GalaxyTokenizer.vocab_files_names["vocab_file"]
+        file.write_text(json.dumps(config.variables), encoding="utf-8")
+        return GalaxyTokenizer(str(file))
 
 
 def evidence_ranges(table: GalaxyTable) -> dict[str, list[float]]:
