@@ -71,7 +71,9 @@ class Variable:
         if not (self.softening > 0 and self.scale > 0):
             raise ValueError(f"variable {self.name!r}: softening and scale must be positive")
         if (self.kind == "category") != bool(self.categories):
-            raise ValueError(f"variable {self.name!r}: categories belong to variables of kind 'category', and only to them")
+            raise ValueError(
+                f"variable {self.name!r}: categories belong to variables of kind 'category', and only to them"
+            )
         object.__setattr__(self, "categories", tuple(self.categories))
 
     def to_dict(self) -> dict:
@@ -156,11 +158,22 @@ def default_variables() -> tuple[Variable, ...]:
     properties = [
         Variable("redshift", transform="log1p", center=0.3, scale=0.2, lower=0.0, description="redshift"),
         Variable("log_mstar", center=10.0, scale=1.0, description="log10 of the surviving stellar mass in M☉"),
-        Variable("log_zstar", center=-0.5, scale=0.6, description="log10 of the mass-weighted stellar metallicity in Z☉"),
-        Variable("av", unit="mag", center=0.6, scale=0.6, lower=0.0, description="V-band extinction of the diffuse dust"),
+        Variable(
+            "log_zstar", center=-0.5, scale=0.6, description="log10 of the mass-weighted stellar metallicity in Z☉"
+        ),
+        Variable(
+            "av", unit="mag", center=0.6, scale=0.6, lower=0.0, description="V-band extinction of the diffuse dust"
+        ),
         Variable("log_age", center=9.5, scale=0.4, description="log10 of the mass-weighted stellar age in yr"),
-        Variable("log_sfr", center=0.0, scale=1.2, description="log10 of the star formation rate of the last 100 Myr in M☉/yr"),
-        Variable("dn4000", center=1.4, scale=0.25, lower=0.0, description="4000 Å break, Balogh et al. (1999) definition"),
+        Variable(
+            "log_sfr",
+            center=0.0,
+            scale=1.2,
+            description="log10 of the star formation rate of the last 100 Myr in M☉/yr",
+        ),
+        Variable(
+            "dn4000", center=1.4, scale=0.25, lower=0.0, description="4000 Å break, Balogh et al. (1999) definition"
+        ),
     ]
     widths = [
         Variable(f"ew_{line}", unit="Angstrom", transform="asinh", softening=2.0, center=2.5, scale=1.7, pivot=wave,
@@ -172,7 +185,9 @@ def default_variables() -> tuple[Variable, ...]:
                  pivot=wave, description=f"observed, attenuated flux of {label}")
         for line, (wave, label) in LINES.items()
     ]  # fmt: skip
-    survey = Variable("survey", kind="category", categories=SURVEYS, description="simulation or instrument that saw the galaxy")
+    survey = Variable(
+        "survey", kind="category", categories=SURVEYS, description="simulation or instrument that saw the galaxy"
+    )
     return (*bands, *properties, *widths, *fluxes, survey)
 
 

@@ -1,0 +1,172 @@
+"""The density of one answer: a truncated mixture of Gaussians, or a table of probabilities.
+
+All values here are token coordinates (see `variables_galaxy`). The mixture is anchored: component ``k`` of ``K`` starts
+at the ``k``-th point of a regular grid and learns an offset from it, a width and a weight. At the start this is a
+classification into bins, which trains as easily; at the end it is as sharp as the data allow.
+
+A question may ask for the value as an instrument with the error ``sigma`` would measure it. The answer is then the
+density of the true value convolved with that error, which for a Gaussian component is a sum of variances (extreme
+deconvolution: Bovy, Hogg & Roweis 2011, AnApS 5, 1657, eq. 3). It follows that a model that learns from noisy values
+with known errors learns the density of the true ones.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ANCHOR_RANGE = 3.2
+MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 2.5
+MIN_MASS = 1e-4
+# Stands for infinity where gradients are taken: 0 * inf is not a number.
+BEYOND = 1e4
+NEWTON_STEPS = 24
+
+
+def _normal_cdf(x: Tensor) -> Tensor:
+    return 0.5 * torch.erfc(-x * math.sqrt(0.5))
+
+
+def _gauss_hermite(order: int = 9) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights for the standard normal law."""
+    x, w = np.polynomial.hermite_e.hermegauss(order)
+    return x, w / w.sum()
+
+
+@dataclass(frozen=True)
+class MixtureDensity:
+    """Mixture of Gaussians restricted to ``[lower, upper]``, batched.
+
+    Attributes:
+        log_weight, loc, scale: Shape ``(..., K)``; the weights sum to one.
+        lower, upper: Shape ``(...)``; may be infinite.
+    """
+
+    log_weight: Tensor
+    loc: Tensor
+    scale: Tensor
+    lower: Tensor
+    upper: Tensor
+
+    def _log_mixture(self, t: Tensor) -> Tensor:
+        z = (t.unsqueeze(-1) - self.loc) / self.scale
+        log_normal = -0.5 * z * z - self.scale.log() - 0.5 * math.log(2 * math.pi)
+        return torch.logsumexp(self.log_weight + log_normal, dim=-1)
+
+    def _mixture_cdf(self, t: Tensor) -> Tensor:
+        z = (t.unsqueeze(-1) - self.loc) / self.scale
+        return (self.log_weight.exp() * _normal_cdf(z)).sum(-1)
+
+    def _limits(self) -> tuple[Tensor, Tensor]:
+        """Cumulative mixture at the lower limit, and the mass between the limits."""
+        low = self._mixture_cdf(self.lower.clamp(min=-BEYOND))
+        return low, (self._mixture_cdf(self.upper.clamp(max=BEYOND)) - low).clamp(min=MIN_MASS)
+
+    def log_prob(self, t: Tensor) -> Tensor:
+        """Log density at `t` of shape `(...)`; minus infinity outside the limits."""
+        inside = (t >= self.lower) & (t <= self.upper)
+        value = self._log_mixture(t) - self._limits()[1].log()
+        return torch.where(inside, value, torch.full_like(value, -math.inf))
+
+    def cdf(self, t: Tensor) -> Tensor:
+        """Cumulative probability at `t` of shape `(...)`."""
+        low, mass = self._limits()
+        inside = torch.minimum(torch.maximum(t, self.lower), self.upper)
+        return ((self._mixture_cdf(inside) - low) / mass).clamp(0.0, 1.0)
+
+    def quantile(self, p: Tensor) -> Tensor:
+        """Inverse of `cdf`, by Newton steps kept inside a shrinking bracket; `p` of shape `(...)` in (0, 1)."""
+        low, mass = self._limits()
+        p = torch.as_tensor(p, dtype=self.loc.dtype, device=self.loc.device).expand(self.lower.shape)
+        target = low + p * mass
+        a = torch.maximum((self.loc - 9 * self.scale).amin(-1), self.lower)
+        b = torch.minimum((self.loc + 9 * self.scale).amax(-1), self.upper)
+        a, b = torch.minimum(a, b), torch.maximum(a, b)
+        t = (self.log_weight.exp() * self.loc).sum(-1).clamp(min=a, max=b)
+        for _ in range(NEWTON_STEPS):
+            excess = self._mixture_cdf(t) - target
+            a, b = torch.where(excess < 0, t, a), torch.where(excess < 0, b, t)
+            step = t - excess / self._log_mixture(t).exp().clamp(min=1e-12)
+            t = torch.where((step > a) & (step < b), step, 0.5 * (a + b))
+        return t
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw of shape `(...)`."""
+        u = torch.rand(self.lower.shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+        k = (self.log_weight.exp().cumsum(-1) < u.unsqueeze(-1)).sum(-1, keepdim=True)
+        k = k.clamp(max=self.loc.shape[-1] - 1)
+        loc, scale = self.loc.gather(-1, k).squeeze(-1), self.scale.gather(-1, k).squeeze(-1)
+        noise = torch.randn(self.lower.shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+        t = loc + scale * noise
+        # A draw beyond the limits is drawn again from the truncated whole, which keeps the law exact.
+        outside = (t < self.lower) | (t > self.upper)
+        if outside.any():
+            again = torch.rand(self.lower.shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+            rest = self[outside]
+            t = t.masked_scatter(outside, rest.quantile(again[outside].clamp(1e-6, 1 - 1e-6)))
+        return t
+
+    def nodes(self) -> tuple[Tensor, Tensor]:
+        """Points `(..., n)` and weights of a quadrature of expectations (Gauss-Hermite, a component at a time)."""
+        x, w = (torch.as_tensor(a, dtype=self.loc.dtype, device=self.loc.device) for a in _gauss_hermite())
+        t = (self.loc.unsqueeze(-1) + self.scale.unsqueeze(-1) * x).flatten(-2)
+        weight = (self.log_weight.exp().unsqueeze(-1) * w).flatten(-2)
+        weight = weight * ((t >= self.lower.unsqueeze(-1)) & (t <= self.upper.unsqueeze(-1)))
+        return t, weight / weight.sum(-1, keepdim=True).clamp(min=1e-12)
+
+    def map(self, function) -> "MixtureDensity":
+        """Apply `function` to every tensor; limits travel with a last axis of one."""
+        return MixtureDensity(
+            function(self.log_weight),
+            function(self.loc),
+            function(self.scale),
+            function(self.lower.unsqueeze(-1)).squeeze(-1),
+            function(self.upper.unsqueeze(-1)).squeeze(-1),
+        )
+
+    def __getitem__(self, index) -> "MixtureDensity":
+        return self.map(lambda x: x[index])
+
+    def unsqueeze(self, dim: int) -> "MixtureDensity":
+        """A new axis at `dim` (counted from the front)."""
+        return self.map(lambda x: x.unsqueeze(dim))
+
+
+def anchors(num_components: int, device=None) -> Tensor:
+    """The regular grid on which the components start, shape `(K,)`."""
+    return torch.linspace(-ANCHOR_RANGE, ANCHOR_RANGE, num_components, device=device)
+
+
+def mixture_from_logits(
+    logits: Tensor, error: Tensor, shift: Tensor, slope_at, lower: Tensor, upper: Tensor
+) -> MixtureDensity:
+    """Density of an answer from the output of the network.
+
+    Args:
+        logits: Shape `(..., 3 K)`: weights, offsets, log widths.
+        error: Asked token error `e`, shape `(...)`; zero asks for the true value.
+        shift: Coordinate of the origin of the network's answer (the brightness of the galaxy, or zero), `(...)`.
+        slope_at: Callable from coordinates `(..., K)` to `g'(y)`, which turns `e` into an error of the coordinate.
+        lower, upper: Limits of the true value, `(...)`; a measured value knows no limits.
+    """
+    raw_weight, offset, raw_scale = logits.float().chunk(3, dim=-1)
+    grid = anchors(raw_weight.shape[-1], device=logits.device)
+    spacing = 2 * ANCHOR_RANGE / (grid.numel() - 1)
+    loc = grid + offset + shift.unsqueeze(-1)
+    log_scale = (raw_scale + math.log(spacing)).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
+    measured = error.unsqueeze(-1) * slope_at(loc)
+    scale = torch.sqrt(torch.exp(2 * log_scale) + measured * measured)
+    exact = error == 0
+    infinity = torch.full_like(lower, math.inf)
+    return MixtureDensity(
+        torch.log_softmax(raw_weight, dim=-1),
+        loc,
+        scale,
+        torch.where(exact, lower, -infinity),
+        torch.where(exact, upper, infinity),
+    )
+
+
+__all__ = ["MixtureDensity", "anchors", "mixture_from_logits"]

@@ -1,0 +1,193 @@
+"""How a token becomes a vector: variables, values, errors and wavelengths.
+
+Neighbouring narrow bands share one vector of the encoder (a *patch*, as in Dosovitskiy et al. 2021): this shortens the
+context by more than a half and lets the first layer see the slope between neighbours, where lines and breaks show.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from transformers import initialization as init
+
+from .configuration_galaxy import GalaxyConfig
+from .coordinates_galaxy import transform_slope
+from .variables_galaxy import TRANSFORMS
+
+NUM_SLOTS = 3
+# Weight of a band in the brightness of its galaxy: 1 / (error^2 + floor^2), so that no single band decides.
+BRIGHTNESS_FLOOR = 0.1
+FINEST_PERIOD, COARSEST_PERIOD = 0.16, 16.0
+LOG_ERROR_FLOOR = 1e-3
+
+
+class VariableFacts(nn.Module):
+    """What the table of variables says, as tensors indexed by token id."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__()
+        self.config = config
+        for name, value in self.compute().items():
+            self.register_buffer(name, value, persistent=False)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The tensors, each of shape `(vocab_size, ...)`."""
+        size, table = self.config.vocab_size, self.config.variable_table()
+        facts = {
+            "scale": torch.ones(size),
+            "center": torch.zeros(size),
+            "transform": torch.zeros(size, dtype=torch.long),
+            "shifted": torch.zeros(size),
+            "is_flux": torch.zeros(size),
+            "lower": torch.full((size,), -math.inf),
+            "upper": torch.full((size,), math.inf),
+            "patch": torch.arange(size),
+            "slot": torch.full((size,), NUM_SLOTS, dtype=torch.long),
+            "category_offset": torch.full((size,), -1, dtype=torch.long),
+            "num_categories": torch.zeros(size, dtype=torch.long),
+            "wavelength": torch.zeros(size, 2 * self.config.wavelength_features),
+        }
+        patches: dict[int, int] = {}
+        members: dict[int, int] = {}
+        categories = 0
+        for token, v in table.items():
+            if token >= size:
+                raise ValueError(f"vocab_size={size} leaves no id for the variable {v.name!r}")
+            facts["scale"][token], facts["center"][token] = v.scale, v.center
+            facts["transform"][token] = TRANSFORMS.index(v.transform)
+            facts["shifted"][token], facts["is_flux"][token] = float(v.shifted), float(v.kind == "flux")
+            facts["lower"][token] = -math.inf if v.lower is None else v.forward(v.lower)
+            facts["upper"][token] = math.inf if v.upper is None else v.forward(v.upper)
+            facts["wavelength"][token] = self.wavelength_features(v.pivot if v.kind == "flux" else None)
+            if v.categories:
+                facts["category_offset"][token], facts["num_categories"][token] = categories, len(v.categories)
+                categories += len(v.categories)
+            if v.patch is not None:
+                facts["slot"][token] = members.setdefault(v.patch, 0)
+                members[v.patch] += 1
+                facts["patch"][token] = patches.setdefault(v.patch, token)
+                if members[v.patch] > NUM_SLOTS:
+                    raise ValueError(
+                        f"patch {v.patch} holds more than {NUM_SLOTS} variables, {v.name!r} is one too many"
+                    )
+        return facts
+
+    def wavelength_features(self, pivot: float | None) -> Tensor:
+        """Fourier features of the logarithm of a pivot wavelength from 1000 Å to 3 µm; zeros without one."""
+        count = self.config.wavelength_features
+        if pivot is None:
+            return torch.zeros(2 * count)
+        position = math.log(pivot / 3300.0) / math.log(9700.0 / 3300.0)
+        phase = math.pi * position * torch.linspace(1, count, count)
+        return torch.cat([phase.sin(), phase.cos()])
+
+    def refresh(self) -> None:
+        """Fill the buffers again, which a load from disk leaves empty."""
+        for name, value in self.compute().items():
+            buffer = getattr(self, name)
+            if buffer.shape == value.shape:
+                init.copy_(buffer, value)
+            else:
+                setattr(self, name, value.to(buffer.device))
+
+    def slope(self, ids: Tensor, coordinate: Tensor) -> Tensor:
+        """`g'(y)` at a token coordinate: how much of a token error remains there; `ids` broadcast."""
+        g = coordinate * self.scale[ids] + self.center[ids]
+        kind = self.transform[ids]
+        return transform_slope(g, kind == TRANSFORMS.index("asinh"), kind == TRANSFORMS.index("log1p"))
+
+
+class GalaxyEmbeddings(nn.Module):
+    """Variables, values and errors to vectors: patches of the context, single answers, and questions."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__()
+        self.config = config
+        width, hidden, count = config.hidden_size, config.value_hidden_size, config.value_features
+        self.facts = VariableFacts(config)
+        self.variable = nn.Embedding(config.vocab_size, width, padding_idx=None)
+        self.wavelength = nn.Linear(2 * config.wavelength_features, width, bias=False)
+        self.value = nn.Linear(2 * count + 5, hidden)
+        self.modulation = nn.Linear(width, 2 * hidden)
+        self.category = nn.Embedding(max(1, sum(len(v.categories) for v in config.variable_table().values())), hidden)
+        self.patch = nn.Linear((NUM_SLOTS + 1) * hidden, width)
+        self.answer = nn.Linear(hidden, width)
+        self.question = nn.Linear(width, width)
+        self.brightness = nn.Sequential(nn.Linear(2 * count + 2, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.register_buffer("frequency", self.frequencies(), persistent=False)
+
+    def frequencies(self) -> Tensor:
+        """Angular frequencies of the features of a value, geometric between the coarsest and the finest period."""
+        count = self.config.value_features
+        exponent = torch.linspace(0, 1, count)
+        return 2 * math.pi / COARSEST_PERIOD * (COARSEST_PERIOD / FINEST_PERIOD) ** exponent
+
+    def identity(self, ids: Tensor) -> Tensor:
+        """Which variable: learned, and for a band a function of its wavelength, so that a new band starts with sense."""
+        return self.variable(ids) + self.wavelength(self.facts.wavelength[ids])
+
+    def fourier(self, x: Tensor, error: Tensor) -> Tensor:
+        """Expected sine and cosine of an uncertain value: detail finer than its error fades (Barron et al. 2021, eq. 8)."""
+        phase = x.unsqueeze(-1) * self.frequency
+        fade = torch.exp(-0.5 * (error.unsqueeze(-1) * self.frequency) ** 2)
+        return torch.cat([phase.sin() * fade, phase.cos() * fade], dim=-1)
+
+    def brightness_of(self, ids: Tensor, values: Tensor, error: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted mean coordinate of the known fluxes `(batch,)`, and whether there is any."""
+        weight = self.facts.is_flux[ids] * mask / (error * error + BRIGHTNESS_FLOOR**2)
+        total = weight.sum(-1)
+        known = total > 0
+        mean = (weight * values).sum(-1) / total.clamp(min=1e-12)
+        return torch.where(known, mean, torch.full_like(mean, self.config.reference_brightness)), known
+
+    def hidden_value(self, ids: Tensor, values: Tensor, errors: Tensor, reference: Tensor, identity: Tensor) -> Tensor:
+        """One vector a token `(batch, n, value_hidden)` from its variable, value and token error."""
+        error = errors * self.facts.slope(ids, values)
+        x = values - reference.unsqueeze(-1) * self.facts.shifted[ids]
+        log_error = torch.log(error + LOG_ERROR_FLOOR) / 3.0
+        plain = torch.stack([x, torch.tanh(x), values / 4.0, log_error, error / (1.0 + error)], dim=-1)
+        features = torch.cat([self.fourier(x, error), plain], dim=-1)
+        gain, bias = self.modulation(identity).chunk(2, dim=-1)
+        hidden = self.value(features.to(self.value.weight.dtype)) * (1.0 + gain) + bias
+        offset = self.facts.category_offset[ids]
+        last = self.facts.num_categories[ids].clamp(min=1) - 1
+        index = offset + torch.minimum(values.round().long().clamp(min=0), last)
+        category = self.category(index.clamp(min=0, max=self.category.num_embeddings - 1))
+        return nn.functional.gelu(torch.where((offset >= 0).unsqueeze(-1), category + bias, hidden))
+
+    def forward(self, ids: Tensor, values: Tensor, errors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Patches of a context: embeddings `(batch, 1 + patches, hidden)`, mask and brightness. Absent patches go."""
+        values = torch.where(mask, values, torch.zeros_like(values))
+        errors = torch.where(mask, errors, torch.zeros_like(errors))
+        reference, known = self.brightness_of(ids, values, errors * self.facts.slope(ids, values), mask)
+        identity = self.identity(ids)
+        hidden = self.hidden_value(ids, values, errors, reference, identity) * mask.unsqueeze(-1)
+        present, position = torch.unique(self.facts.patch[ids] * mask, return_inverse=True)
+        batch, slots, count = ids.shape[0], NUM_SLOTS + 1, present.numel()
+        cell = position * slots + self.facts.slot[ids]
+        gathered = hidden.new_zeros(batch, count * slots, hidden.shape[-1])
+        gathered.scatter_add_(1, cell.unsqueeze(-1).expand_as(hidden), hidden)
+        names = identity.new_zeros(batch, count, identity.shape[-1])
+        named = identity * mask.unsqueeze(-1)
+        names.scatter_add_(1, position.unsqueeze(-1).expand_as(named), named)
+        patches = self.patch(gathered.view(batch, count, -1)) + names
+        filled = torch.zeros(batch, count, dtype=torch.bool, device=ids.device)
+        filled = filled.scatter_reduce(1, position, mask, reduce="amax")
+        r = reference - self.config.reference_brightness
+        summary = torch.cat([self.fourier(r, torch.zeros_like(r)), r.unsqueeze(-1), known.unsqueeze(-1)], dim=-1)
+        summary = self.brightness(summary.to(patches.dtype)).unsqueeze(1)
+        filled = torch.cat([filled.new_ones(batch, 1), filled], dim=1)
+        return torch.cat([summary, patches], dim=1), filled, reference
+
+    def answers(self, ids: Tensor, values: Tensor, errors: Tensor, reference: Tensor) -> Tensor:
+        """Answers already given, one vector each `(batch, n, hidden)`."""
+        identity = self.identity(ids)
+        return self.answer(self.hidden_value(ids, values, errors, reference, identity)) + identity
+
+    def questions(self, ids: Tensor) -> Tensor:
+        """Questions `(batch, n, hidden)`: the variable alone; no value enters."""
+        identity = self.identity(ids)
+        return identity + self.question(identity)
+
+
+__all__ = ["GalaxyEmbeddings", "VariableFacts"]

@@ -1,0 +1,399 @@
+"""The galaxy model: a transformer over any set of known variables that answers questions about any others.
+
+A sentence has two parts. The *context* is a set of tokens (variable, value, error); it has no order, so it carries no
+positional code and its attention is bidirectional. The *questions* name variables; each looks at the context and at
+the answers given before it, and gets a density of its value. Training asks in random order with the true answers
+filled in (next-element prediction under every order); sampling fills in its own answers.
+
+The context passes a deep encoder once. Questions pass a light stack of cross-attention over the encoded context and
+the answers, so that ten thousand joint draws cost one encoding.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils import ModelOutput
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from .configuration_galaxy import SPECIAL_TOKENS, GalaxyConfig
+from .densities_galaxy import MixtureDensity, mixture_from_logits
+from .embedding_galaxy import GalaxyEmbeddings, VariableFacts
+from .sampling_galaxy import sample_answers
+
+
+@dataclass
+class GalaxyContext(ModelOutput):
+    """A galaxy read once, ready for any number of questions.
+
+    Attributes:
+        hidden_states (`Tensor` of shape `(batch, patches, hidden)`): The encoded context; position 0 sums it up.
+        mask (`Tensor` of shape `(batch, patches)`): True where the context holds something.
+        reference (`Tensor` of shape `(batch,)`): Brightness coordinate of the galaxy.
+    """
+
+    hidden_states: Tensor | None = None
+    mask: Tensor | None = None
+    reference: Tensor | None = None
+
+    def map(self, function) -> "GalaxyContext":
+        return GalaxyContext(function(self.hidden_states), function(self.mask), function(self.reference))
+
+
+@dataclass
+class GalaxyModelOutput(ModelOutput):
+    """Output of [`GalaxyModel`].
+
+    Attributes:
+        loss (`Tensor` of shape `()`): Mean negative log density of the labels, in token coordinates.
+        logits (`Tensor` of shape `(batch, questions, outputs)`): Raw parameters of the density of each answer.
+        last_hidden_state (`Tensor` of shape `(batch, patches, hidden)`): The encoded context.
+        reference (`Tensor` of shape `(batch,)`): Brightness coordinate that fluxes are relative to.
+        query_ids, query_errors (`Tensor` of shape `(batch, questions)`): The questions, as asked.
+        log_prob (`Tensor` of shape `(batch, questions)`): Log density of each label; NaN where there is none.
+        hidden_states, attentions: Of the encoder, a tensor a layer, when asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    last_hidden_state: Tensor | None = None
+    reference: Tensor | None = None
+    query_ids: Tensor | None = None
+    query_errors: Tensor | None = None
+    log_prob: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    **kwargs,
+) -> tuple[Tensor, Tensor]:
+    """Attention written out; returns `(batch, queries, heads, head_dim)` and the weights."""
+    weights = torch.matmul(query, key.transpose(-1, -2)) * scaling
+    if attention_mask is not None:
+        weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
+    weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(query.dtype)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
+
+
+class GalaxyAttention(nn.Module):
+    """Multi-head attention from one sequence to another (or to itself)."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__()
+        self.config = config
+        width = config.hidden_size
+        self.num_heads, self.head_dim = config.num_attention_heads, width // config.num_attention_heads
+        self.num_key_value_groups, self.is_causal, self.scaling = 1, False, self.head_dim**-0.5
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.output = nn.Linear(width, width, bias=False)
+
+    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a sequence to be looked at, each `(batch, heads, length, head_dim)`."""
+        batch, length, _ = memory.shape
+        both = self.key_value(memory).view(batch, length, 2, self.num_heads, self.head_dim)
+        key, value = both.permute(2, 0, 3, 1, 4)
+        return key, value
+
+    def forward(
+        self, hidden_states: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs
+    ) -> tuple[Tensor, Tensor | None]:
+        batch, length, width = hidden_states.shape
+        query = self.query(hidden_states).view(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+        out, weights = attend(self, query, key, value, attention_mask, scaling=self.scaling, dropout=0.0, **kwargs)
+        return self.output(out.reshape(batch, length, width)), weights
+
+
+class GalaxyMLP(nn.Module):
+    """Feed-forward layer."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__()
+        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.down(nn.functional.gelu(self.up(hidden_states)))
+
+
+class GalaxyEncoderLayer(GradientCheckpointingLayer):
+    """One layer over the context; bidirectional."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.attention = GalaxyAttention(config)
+        self.mlp_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.mlp = GalaxyMLP(config)
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs) -> Tensor:
+        normed = self.attention_norm(hidden_states)
+        attended, _ = self.attention(normed, *self.attention.keys_and_values(normed), attention_mask, **kwargs)
+        hidden_states = hidden_states + attended
+        return hidden_states + self.mlp(self.mlp_norm(hidden_states))
+
+
+class GalaxyQuestionLayer(GradientCheckpointingLayer):
+    """One layer of a question: it looks at the encoded context and at earlier answers, never at other questions."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__()
+        self.question_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.memory_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.attention = GalaxyAttention(config)
+        self.mlp_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.mlp = GalaxyMLP(config)
+
+    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the context or of answers; what a cache keeps."""
+        return self.attention.keys_and_values(self.memory_norm(memory))
+
+    def forward(
+        self, hidden_states: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        attended, _ = self.attention(self.question_norm(hidden_states), key, value, attention_mask)
+        hidden_states = hidden_states + attended
+        return hidden_states + self.mlp(self.mlp_norm(hidden_states))
+
+
+class GalaxyPreTrainedModel(PreTrainedModel):
+    """Base class: configuration, initial weights, loading and saving."""
+
+    config_class = GalaxyConfig
+    config: GalaxyConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["GalaxyEncoderLayer", "GalaxyQuestionLayer"]
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _can_record_outputs = {"hidden_states": GalaxyEncoderLayer, "attentions": GalaxyAttention}
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        factor = self.config.initializer_range
+        if isinstance(module, nn.Linear):
+            init.normal_(module.weight, mean=0.0, std=factor * module.in_features**-0.5)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight, mean=0.0, std=factor * 0.1)
+        elif isinstance(module, nn.RMSNorm):
+            init.ones_(module.weight)
+        elif isinstance(module, VariableFacts):
+            module.refresh()
+        elif isinstance(module, GalaxyEmbeddings):
+            init.copy_(module.frequency, module.frequencies())
+        elif isinstance(module, GalaxyModel):
+            # The densities start as the flat classification of the anchors.
+            init.normal_(module.head.weight, mean=0.0, std=factor * 0.1 * module.head.in_features**-0.5)
+        if isinstance(module, (GalaxyEncoderLayer, GalaxyQuestionLayer)):
+            depth = 2 * (self.config.num_hidden_layers + self.config.num_question_layers)
+            for last in (module.attention.output, module.mlp.down):
+                init.normal_(last.weight, mean=0.0, std=factor * (last.in_features * depth) ** -0.5)
+
+
+class GalaxyModel(GalaxyPreTrainedModel):
+    """The complete model: reads a context, answers questions with densities."""
+
+    def __init__(self, config: GalaxyConfig):
+        super().__init__(config)
+        self.embeddings = GalaxyEmbeddings(config)
+        self.layers = nn.ModuleList(GalaxyEncoderLayer(config) for _ in range(config.num_hidden_layers))
+        self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.question_layers = nn.ModuleList(GalaxyQuestionLayer(config) for _ in range(config.num_question_layers))
+        self.head_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.head = nn.Linear(config.hidden_size, 3 * config.num_components)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embeddings.variable
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        self.embeddings.variable = value
+        self.embeddings.facts.refresh()
+
+    def encode(
+        self,
+        input_ids: Tensor,
+        values: Tensor | None = None,
+        errors: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs,
+    ) -> GalaxyContext:
+        """Read a context `(batch, n)` of token ids, coordinates and token errors."""
+        values = torch.zeros_like(input_ids, dtype=torch.float32) if values is None else values
+        errors = torch.zeros_like(values) if errors is None else errors
+        mask = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        mask = mask & (input_ids >= len(SPECIAL_TOKENS))
+        hidden_states, filled, reference = self.embeddings(input_ids, values.float(), errors.float(), mask)
+        attention = None if bool(filled.all()) else filled[:, None, None, :]
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, attention, **kwargs)
+        return GalaxyContext(self.norm(hidden_states), filled, reference)
+
+    def answer(
+        self,
+        context: GalaxyContext,
+        query_ids: Tensor,
+        answers: Tensor | None = None,
+        answer_errors: Tensor | None = None,
+        answer_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Raw densities `(batch, questions, 3 K)` of questions about an encoded context.
+
+        Args:
+            answers: Coordinates of answers to the same questions `(batch, questions)`; not finite is unknown.
+            answer_errors: Their token errors; zero when absent.
+            answer_mask: True where question `i` may see answer `j`, `(questions, questions)` or with a batch axis.
+        """
+        hidden_states = self.embeddings.questions(query_ids)
+        memory, mask = context.hidden_states, None if bool(context.mask.all()) else context.mask[:, None, None, :]
+        if answers is not None:
+            known = torch.isfinite(answers)
+            errors = torch.zeros_like(answers) if answer_errors is None else answer_errors
+            tokens = self.embeddings.answers(query_ids, answers.nan_to_num(0.0, 0.0, 0.0), errors, context.reference)
+            memory = torch.cat([memory, tokens.to(memory.dtype)], dim=1)
+            seen = answer_mask.bool() if answer_mask.dim() == 3 else answer_mask.bool().unsqueeze(0)
+            seen = (seen & known.unsqueeze(1)).unsqueeze(1)
+            before = context.mask[:, None, None, :].expand(-1, 1, query_ids.shape[1], -1)
+            mask = torch.cat([before, seen.expand(before.shape[0], -1, -1, -1)], dim=-1)
+        for layer in self.question_layers:
+            hidden_states = layer(hidden_states, *layer.keys_and_values(memory), mask)
+        return self.head(self.head_norm(hidden_states))
+
+    def density(self, logits: Tensor, query_ids: Tensor, query_errors: Tensor, reference: Tensor) -> MixtureDensity:
+        """Densities of the answers, in token coordinates; `reference` of the shape of `query_ids` without its last axis."""
+        facts = self.embeddings.facts
+        return mixture_from_logits(
+            logits,
+            query_errors.float(),
+            reference.unsqueeze(-1) * facts.shifted[query_ids],
+            lambda t: facts.slope(query_ids.unsqueeze(-1), t),
+            facts.lower[query_ids],
+            facts.upper[query_ids],
+        )
+
+    def category_log_prob(self, logits: Tensor, query_ids: Tensor) -> Tensor:
+        """Log probabilities `(..., K)` of the categories of categorical questions; minus infinity beyond the last."""
+        raw = logits[..., : self.config.num_components].float()
+        beyond = torch.arange(raw.shape[-1], device=raw.device) >= self.embeddings.facts.num_categories[
+            query_ids
+        ].unsqueeze(-1).clamp(min=1)
+        return torch.log_softmax(raw.masked_fill(beyond, -math.inf), dim=-1)
+
+    def log_prob(self, logits: Tensor, query_ids: Tensor, query_errors: Tensor, reference: Tensor, t: Tensor) -> Tensor:
+        """Log density (or log probability of a category) of the coordinates `t`; NaN where `t` is not finite."""
+        known = torch.isfinite(t)
+        value = torch.where(known, t.float(), torch.zeros_like(t, dtype=torch.float32))
+        density = self.density(logits, query_ids, query_errors, reference)
+        # A label on a limit, moved across it by rounding, still counts.
+        inside = torch.minimum(torch.maximum(value, density.lower), density.upper)
+        continuous = density.log_prob(inside)
+        index = value.round().long().clamp(0, self.config.num_components - 1).unsqueeze(-1)
+        discrete = self.category_log_prob(logits, query_ids).gather(-1, index).squeeze(-1)
+        is_category = self.embeddings.facts.category_offset[query_ids] >= 0
+        return torch.where(known, torch.where(is_category, discrete, continuous), torch.full_like(continuous, math.nan))
+
+    def draw(
+        self,
+        logits: Tensor,
+        query_ids: Tensor,
+        query_errors: Tensor,
+        reference: Tensor,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """One random answer to each question, a token coordinate; all arguments `(batch, questions, ...)`.
+
+        Unlike in `density`, `reference` has the shape of `query_ids`.
+        """
+        facts = self.embeddings.facts
+        flat = [x.reshape(-1, 1) for x in (query_ids, query_errors)]
+        density = self.density(logits.reshape(-1, 1, logits.shape[-1]), *flat, reference.reshape(-1))
+        answer = density.sample(generator).view(query_ids.shape)
+        is_category = facts.category_offset[query_ids] >= 0
+        if is_category.any():
+            probability = self.category_log_prob(logits, query_ids).exp().reshape(-1, self.config.num_components)
+            index = torch.multinomial(probability, 1, generator=generator).view(query_ids.shape)
+            answer = torch.where(is_category, index.to(answer.dtype), answer)
+        return answer
+
+    @torch.no_grad()
+    def sample(
+        self,
+        input_ids: Tensor,
+        values: Tensor | None = None,
+        errors: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        query_ids: Tensor | None = None,
+        query_errors: Tensor | None = None,
+        num_samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Joint draws `(batch, num_samples, q)` in token coordinates; every galaxy is asked the questions of the first."""
+        context = self.encode(input_ids, values, errors, attention_mask)
+        asked = None if query_errors is None else query_errors.reshape(-1, query_errors.shape[-1])[0]
+        questions = query_ids.reshape(-1, query_ids.shape[-1])[0]
+        return self.draw_jointly(context, questions, num_samples, asked, generator)
+
+    def draw_jointly(self, context, query_ids, num_samples, query_errors=None, generator=None) -> Tensor:
+        """Joint draws `(batch, num_samples, q)` about an encoded context; see `sample_answers`."""
+        return sample_answers(self, context, query_ids, num_samples, query_errors, generator)
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: Tensor,
+        values: Tensor | None = None,
+        errors: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        query_ids: Tensor | None = None,
+        query_errors: Tensor | None = None,
+        labels: Tensor | None = None,
+        answer_mask: Tensor | None = None,
+        **kwargs,
+    ) -> GalaxyModelOutput:
+        """Read a context and answer questions about it.
+
+        Args:
+            input_ids: Token ids of what is known `(batch, n)`; special tokens are ignored.
+            values, errors: Coordinates and token errors of what is known `(batch, n)`.
+            attention_mask: Zero marks padding `(batch, n)`.
+            query_ids: Token ids of the questions `(batch, q)`; without questions only the context is encoded.
+            query_errors: Asked token errors `(batch, q)`; zero, the default, asks for the true value.
+            labels: Coordinates of the answers `(batch, q)`; NaN is unknown. Gives the loss.
+            answer_mask: True where question `i` may see label `j`, `(q, q)` or `(batch, q, q)`. By default every
+                question sees the labels before it (the chain rule) when there are labels, and none otherwise.
+        """
+        context = self.encode(input_ids, values, errors, attention_mask, **kwargs)
+        output = GalaxyModelOutput(last_hidden_state=context.hidden_states, reference=context.reference)
+        if query_ids is None:
+            return output
+        asked = torch.zeros_like(query_ids, dtype=torch.float32) if query_errors is None else query_errors.float()
+        if labels is not None and answer_mask is None:
+            answer_mask = torch.ones(2 * query_ids.shape[1:], dtype=torch.bool, device=query_ids.device).tril(-1)
+        output.logits = self.answer(context, query_ids, labels, asked, answer_mask)
+        output.query_ids, output.query_errors = query_ids, asked
+        if labels is not None:
+            output.log_prob = self.log_prob(output.logits, query_ids, asked, context.reference, labels)
+            known = torch.isfinite(output.log_prob)
+            output.loss = -(output.log_prob.nan_to_num() * known).sum() / known.sum().clamp(min=1)
+        return output
+
+
+__all__ = ["GalaxyContext", "GalaxyModel", "GalaxyModelOutput", "GalaxyPreTrainedModel"]

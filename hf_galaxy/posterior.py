@@ -1,0 +1,406 @@
+"""Tables in, physical answers out.
+
+```python
+galaxy = GalaxyPosterior.from_pretrained()
+posterior = galaxy.condition(catalogue)
+posterior.quantiles("redshift", [0.16, 0.5, 0.84])
+```
+
+A posterior is evidence about `n` galaxies and a model; adding evidence gives a new one. It keeps no answers: each
+question reads the evidence again, in pieces, so that the memory does not depend on the length of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import torch
+from astropy.table import Column, QTable
+from torch import Tensor
+
+from .checkpoints import load_pretrained
+from .configuration_galaxy import SPECIAL_TOKENS
+from .coordinates_galaxy import Coordinates
+from .data.catalogues import Catalogue, read_catalogue
+from .densities_galaxy import MixtureDensity
+from .evidence import Evidence
+from .modeling_galaxy import GalaxyContext, GalaxyModel
+from .tokenization_galaxy import GalaxyTokenizer
+from .variables_galaxy import Variable
+
+ROWS_AT_ONCE = 1024
+DRAWS_AT_ONCE = 16384
+SUMMARY_LEVELS = (0.16, 0.5, 0.84)
+
+
+class GalaxyPosterior:
+    """The posterior of every variable of `n` galaxies, given what is known of them.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        evidence: What is known; one galaxy of which nothing is known, by default: the prior.
+    """
+
+    def __init__(self, model: GalaxyModel, tokenizer: GalaxyTokenizer, evidence: Evidence | None = None) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.evidence = Evidence.nothing(tokenizer.variables) if evidence is None else evidence
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | None = None, revision: str | None = None, device: str | torch.device = "cpu"
+    ) -> GalaxyPosterior:
+        """Load the shipped checkpoint, or a folder, or a Hub id.
+
+        Raises:
+            ValueError: The folder lacks a file, or one is damaged; the message names it.
+        """
+        model, tokenizer = load_pretrained(source, revision)
+        return cls(model.to(device), tokenizer)
+
+    # ---- evidence
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The table of variables."""
+        return self.tokenizer.variables
+
+    @property
+    def n_galaxy(self) -> int:
+        """Number of galaxies."""
+        return len(self.evidence)
+
+    def __len__(self) -> int:
+        return self.n_galaxy
+
+    def condition(
+        self, catalogue: Any = None, *, unit: str | None = None, given: Sequence[str] = (), **known: Any
+    ) -> GalaxyPosterior:
+        """A new posterior with more evidence; this one stays as it is.
+
+        Args:
+            catalogue: Table of bands, whatever `read_catalogue` takes, or a `Catalogue`.
+            unit: Unit of flux columns that have none.
+            given: Columns of properties that are evidence too.
+            **known: `name=value` or `name=(value, error)`; numbers or arrays of `n_galaxy`, in the units of the table
+                of variables, or astropy quantities.
+
+        Raises:
+            ValueError: The evidence has no single meaning; the message names column, row and remedy.
+        """
+        evidence = self.evidence
+        if catalogue is not None:
+            if not isinstance(catalogue, Catalogue):
+                catalogue = read_catalogue(catalogue, unit, given, self.variables)
+            evidence = evidence.with_catalogue(catalogue)
+        for name, item in known.items():
+            evidence = evidence.with_value(self.tokenizer.variable(name), item)
+        return GalaxyPosterior(self.model, self.tokenizer, evidence)
+
+    @property
+    def n_evidence(self) -> np.ndarray:
+        """`(n_galaxy,)` number of values that each answer rests on; zero means that it is the prior."""
+        return self.evidence.known.sum(axis=1)
+
+    @property
+    def extrapolated(self) -> np.ndarray:
+        """`(n_galaxy,)` number of values beyond the range that the model was trained on."""
+        ranges = (self.model.config.training or {}).get("ranges", {})
+        return self.evidence.outside(ranges)
+
+    # ---- answers
+
+    def quantiles(self, name: str, levels: Sequence[float], error: float = 0.0) -> np.ndarray:
+        """Quantiles `(n_galaxy, levels)` in physical units.
+
+        Args:
+            name: Variable.
+            levels: In (0, 1).
+            error: Ask for the value as an instrument with this Gaussian error would measure it.
+        """
+        levels = np.atleast_1d(np.asarray(levels, dtype=np.float64))
+        if levels.size == 0 or not ((levels > 0) & (levels < 1)).all():
+            raise ValueError(f"quantile levels {levels.tolist()} must lie between 0 and 1")
+        coordinates = self._coordinates(name)
+
+        def solve(density: MixtureDensity) -> Tensor:
+            return torch.stack([density.quantile(torch.tensor(level)) for level in levels.tolist()], dim=-1)
+
+        t = self._ask(name, error, solve)
+        return coordinates.inverse(t.double().unsqueeze(-1)).squeeze(-1).numpy()
+
+    def mean(self, name: str) -> np.ndarray:
+        """Posterior mean `(n_galaxy,)` in physical units."""
+        return self._moments(name)[0]
+
+    def std(self, name: str) -> np.ndarray:
+        """Posterior standard deviation `(n_galaxy,)` in physical units."""
+        return self._moments(name)[1]
+
+    def pdf(self, name: str, grid: Sequence[float] | u.Quantity, error: float = 0.0) -> np.ndarray:
+        """Density `(n_galaxy, grid)` per physical unit, on a grid of physical values."""
+        x = torch.as_tensor(self._physical(name, grid))
+        coordinates = self._coordinates(name)
+        t = coordinates.forward(x.unsqueeze(-1)).squeeze(-1)
+        log_slope = coordinates.log_slope(x.unsqueeze(-1)).squeeze(-1)
+
+        def evaluate(density: MixtureDensity) -> Tensor:
+            return density.unsqueeze(1).log_prob(t.float().unsqueeze(0)).double()
+
+        # A value that the transform cannot take (below -1 for log(1 + y)) has no density.
+        return torch.exp(self._ask(name, error, evaluate) + log_slope).nan_to_num(0.0).numpy()
+
+    def cdf(self, name: str, value: Sequence[float] | float) -> np.ndarray:
+        """Cumulative probability `(n_galaxy,)` at one value for all, or at a value for each galaxy."""
+        x = torch.as_tensor(np.broadcast_to(self._physical(name, value), (self.n_galaxy,)).copy())
+        t = self._coordinates(name).forward(x.unsqueeze(-1)).squeeze(-1).float()
+        pieces = iter(t.split(ROWS_AT_ONCE))
+        return self._ask(name, 0.0, lambda density: density.cdf(next(pieces).to(density.loc.device))).double().numpy()
+
+    @torch.inference_mode()
+    def probabilities(self, name: str) -> dict[str, np.ndarray]:
+        """Probability `(n_galaxy,)` of every value of a category."""
+        variable, token = self._asked(name), self._token(name)
+        parts = []
+        for _, context in self._contexts():
+            ids = token.expand(len(context.reference), 1)
+            log_prob = self.model.category_log_prob(self.model.answer(context, ids), ids)
+            parts.append(log_prob[:, 0, : len(variable.categories)].exp().cpu())
+        columns = torch.cat(parts).double().numpy().T
+        return dict(zip(variable.categories, columns, strict=True))
+
+    def log_prob(self, table: Any, errors: Mapping[str, float] | None = None) -> np.ndarray:
+        """Joint log density `(n_galaxy,)` of values of some variables, by the chain rule, per physical units.
+
+        Args:
+            table: `{name: values}`, of `n_galaxy` values each, or a table with such columns.
+            errors: Asked errors by name.
+        """
+        names = list(table.keys() if hasattr(table, "keys") else table.columns)
+        if not names:
+            raise ValueError("log_prob needs at least one column, named like a variable")
+        x = np.stack([np.broadcast_to(self._physical(n, table[n]), (self.n_galaxy,)) for n in names], axis=1)
+        x = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float64))
+        coordinates = self._coordinates(*names)
+        t, asked = coordinates.forward(x).float(), torch.tensor([float((errors or {}).get(n, 0.0)) for n in names])
+        asked = coordinates.error(asked.double()).float()
+        ids = torch.cat([self._token(name) for name in names])
+        parts = [
+            self._chain(context, ids, t[rows], asked.expand(len(context.reference), -1))
+            for rows, context in self._contexts()
+        ]
+        jacobian = coordinates.log_slope(x)
+        return (torch.cat(parts).double() + jacobian).sum(-1).numpy()
+
+    @torch.inference_mode()
+    def log_prob_photometry(self) -> np.ndarray:
+        """Log density `(n_galaxy,)` of the known fluxes as measured, given the other evidence; NaN without fluxes.
+
+        The chain rule over blocks of bands of growing size (1, 2, 4, …), each block given those before it. Per
+        coordinate (arcsinh flux), so that values compare between galaxies with the same bands.
+        """
+        result = np.empty(self.n_galaxy)
+        device = self.model.device
+        bands = torch.tensor([v.kind == "flux" for v in self.variables])
+        for rows in self._slices():
+            ids, values, errors, known = (x.to(device) for x in self.evidence.tokens(rows))
+            shown = known & ~bands.to(device)[ids - len(SPECIAL_TOKENS)]
+            order = self._band_order(ids)
+            total = torch.zeros(len(ids), dtype=torch.float64)
+            for block in _growing_blocks(order):
+                context = self.model.encode(ids, values, errors, shown)
+                t = torch.where(known[:, block], values[:, block], torch.full_like(values[:, block], torch.nan))
+                log_prob = self._chain(context, ids[0, block], t, errors[:, block])
+                total += log_prob.nan_to_num().double().sum(-1)
+                shown = shown.clone()
+                shown[:, block] = known[:, block]
+            none = ~known[:, order].any(-1).cpu() if len(order) else torch.ones(len(ids), dtype=torch.bool)
+            result[rows] = total.masked_fill(none, torch.nan).numpy()
+        return result
+
+    def sample(self, n: int, names: Sequence[str], seed: int | None = None) -> dict[str, np.ndarray]:
+        """Joint draws: `{name: (n_galaxy, n)}` in physical units; of a category its names.
+
+        Args:
+            n: Draws a galaxy.
+            names: Variables, each once; drawn one after the other in this order.
+            seed: Same seed, same draws.
+        """
+        if n < 1 or not names:
+            raise ValueError("sample needs at least one draw and one name")
+        variables = [self._asked(name) for name in names]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a variable is named twice in {list(names)}; joint draws need each once")
+        ids = torch.cat([self._token(name) for name in names])
+        generator = torch.Generator(self.model.device)
+        generator.manual_seed(seed) if seed is not None else generator.seed()
+        coordinates = self._coordinates(*names)
+        rows_at_once = max(1, DRAWS_AT_ONCE // n)
+        parts = [
+            coordinates.inverse(self._draws(context, ids, n, generator).cpu().double())
+            for _, context in self._contexts(rows_at_once)
+        ]
+        draws = torch.cat(parts).numpy()
+        answer = {}
+        for i, variable in enumerate(variables):
+            column = draws[..., i]
+            if variable.categories:
+                column = np.asarray(variable.categories)[np.rint(column).astype(int)]
+            answer[variable.name] = column
+        return answer
+
+    def predict_photometry(
+        self, bands: Sequence[str], levels: Sequence[float] = SUMMARY_LEVELS, error: float = 0.0
+    ) -> QTable:
+        """Quantiles of the fluxes of bands: columns `<band>_p16`, `<band>_p50`, …, in nJy.
+
+        Args:
+            bands: Names of bands; one that is evidence too is asked for its true flux.
+            levels: Quantile levels.
+            error: Predict what an instrument with this error in nJy would measure.
+        """
+        for name in bands:
+            if self._asked(name).kind != "flux":
+                raise ValueError(f"{name} is not a band; quantiles() answers for properties")
+        return self._table(bands, levels, error)
+
+    def summary(self, names: Sequence[str] | None = None, levels: Sequence[float] = SUMMARY_LEVELS) -> QTable:
+        """Quantiles of some variables (all properties by default) with units, and what they rest on."""
+        if names is None:
+            names = [v.name for v in self.variables if v.kind == "property"]
+        table = self._table(names, levels, 0.0)
+        table["n_evidence"] = Column(self.n_evidence, description="known values; 0: the answer is the prior")
+        table["n_extrapolated"] = Column(self.extrapolated, description="known values beyond the training range")
+        return table
+
+    @torch.inference_mode()
+    def embed(self, catalogue: Any = None, **keywords: Any) -> np.ndarray:
+        """Vector `(n_galaxy, d)` that sums up the evidence about each galaxy."""
+        posterior = self if catalogue is None else self.condition(catalogue, **keywords)
+        return torch.cat([context.hidden_states[:, 0].cpu() for _, context in posterior._contexts()]).numpy()
+
+    def facts(self) -> dict[str, str]:
+        """What the model is, for people."""
+        config, parameters = self.model.config, sum(p.numel() for p in self.model.parameters())
+        training = config.training or {}
+        return {
+            "parameters": f"{parameters:,}",
+            "encoder layers": f"{config.num_hidden_layers} of width {config.hidden_size}",
+            "question layers": str(config.num_question_layers),
+            "density": f"{config.num_components} Gaussians",
+            "bands": " ".join(v.name for v in self.variables if v.kind == "flux"),
+            "properties": " ".join(v.name for v in self.variables if v.kind == "property"),
+            "galaxies seen": f"{training['galaxies_seen']:,}" if "galaxies_seen" in training else "unknown",
+            "simulation": str(config.simulation) if config.simulation else "unknown",
+        }
+
+    # ---- pieces
+
+    def _asked(self, name: str) -> Variable:
+        return self.tokenizer.variable(name)
+
+    def _token(self, name: str) -> Tensor:
+        self._asked(name)
+        return torch.tensor([self.tokenizer.convert_tokens_to_ids(name)], device=self.model.device)
+
+    def _coordinates(self, *names: str) -> Coordinates:
+        return Coordinates([self._asked(name) for name in names], torch.float64)
+
+    def _physical(self, name: str, value: Any) -> np.ndarray:
+        """Numbers in the unit of the table of variables."""
+        if isinstance(value, u.Quantity):
+            value = value.to_value(u.Unit(self._asked(name).unit))
+        return np.asarray(np.ma.filled(np.ma.asarray(value, dtype=np.float64), np.nan))
+
+    def _slices(self, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
+        for start in range(0, self.n_galaxy, size):
+            yield slice(start, min(start + size, self.n_galaxy))
+
+    @torch.inference_mode()
+    def _read(self, rows: slice) -> GalaxyContext:
+        return self.model.encode(*(x.to(self.model.device) for x in self.evidence.tokens(rows)))
+
+    def _contexts(self, size: int = ROWS_AT_ONCE) -> Iterator[tuple[slice, GalaxyContext]]:
+        """The encoded evidence, in pieces of at most `size` galaxies."""
+        for rows in self._slices(min(size, ROWS_AT_ONCE)):
+            yield rows, self._read(rows)
+
+    @torch.inference_mode()
+    def _ask(self, name: str, error: float, use: Callable[[MixtureDensity], Tensor]) -> Tensor:
+        """What `use` makes of the density of one variable, `(n_galaxy, ...)`."""
+        variable, token = self._asked(name), self._token(name)
+        if variable.kind == "category":
+            raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
+        asked = float(self._coordinates(name).error(torch.tensor([float(error)], dtype=torch.float64)))
+        parts = []
+        for _, context in self._contexts():
+            ids = token.expand(len(context.reference), 1)
+            logits = self.model.answer(context, ids)
+            density = self.model.density(
+                logits, ids, torch.full(ids.shape, asked, device=ids.device), context.reference
+            )
+            parts.append(use(density[:, 0]).cpu())
+        return torch.cat(parts)
+
+    def _moments(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        coordinates = self._coordinates(name)
+
+        def integrate(density: MixtureDensity) -> Tensor:
+            t, weight = density.nodes()
+            x = coordinates.inverse(t.double().unsqueeze(-1)).squeeze(-1)
+            mean = (weight * x).sum(-1)
+            return torch.stack([mean, (weight * (x - mean.unsqueeze(-1)) ** 2).sum(-1).sqrt()], dim=-1)
+
+        mean, std = self._ask(name, 0.0, integrate).numpy().T
+        return mean, std
+
+    @torch.inference_mode()
+    def _chain(self, context: GalaxyContext, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
+        """Log densities `(n, q)` of the answers `t`, each given those before it."""
+        ids = ids.expand(len(context.reference), -1)
+        t, errors = t.to(ids.device), errors.to(ids.device)
+        order = torch.ones(2 * ids.shape[1:], dtype=torch.bool, device=ids.device).tril(-1)
+        logits = self.model.answer(context, ids, t, errors, order)
+        return self.model.log_prob(logits, ids, errors, context.reference, t).cpu()
+
+    @torch.inference_mode()
+    def _draws(self, context: GalaxyContext, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        return self.model.draw_jointly(context, ids, n, generator=generator)
+
+    def _band_order(self, ids: Tensor) -> Tensor:
+        """Columns of the bands among the token ids `(n, m)`, scattered in wavelength so that few say much."""
+        columns = [i for i, t in enumerate(ids[0].tolist()) if self.variables[t - len(SPECIAL_TOKENS)].kind == "flux"]
+        columns = sorted(columns, key=lambda i: self.variables[int(ids[0, i]) - len(SPECIAL_TOKENS)].pivot)
+        # Multiples of the golden section visit the spectrum evenly, at every length of the sequence.
+        place = np.argsort((np.arange(len(columns)) * 0.6180339887498949) % 1.0)
+        return torch.tensor([columns[i] for i in np.argsort(place)], dtype=torch.long)
+
+    def _table(self, names: Sequence[str], levels: Sequence[float], error: float) -> QTable:
+        table = QTable()
+        for name in names:
+            variable = self._asked(name)
+            for level, column in zip(levels, self.quantiles(name, levels, error).T, strict=True):
+                unit = u.Unit(variable.unit) if variable.unit else None
+                data = u.Quantity(column, unit) if unit is not None else Column(column)
+                data.info.description = variable.description
+                table[f"{name}_{quantile_suffix(level)}"] = data
+        return table
+
+
+def quantile_suffix(level: float) -> str:
+    """`p16` of 0.16, `p05` of 0.05, `p97_5` of 0.975."""
+    whole, _, fraction = f"{100 * level:.10g}".partition(".")
+    return f"p{whole:>02}" + (f"_{fraction}" if fraction else "")
+
+
+def _growing_blocks(order: Tensor) -> Iterator[Tensor]:
+    start, size = 0, 1
+    while start < len(order):
+        yield order[start : start + size]
+        start, size = start + size, 2 * size
+
+
+__all__ = ["GalaxyPosterior", "quantile_suffix"]

@@ -1,0 +1,92 @@
+"""Joint draws by the chain rule: each answer is drawn given the context and the answers drawn before it.
+
+The context is encoded once, and its keys and values are shared by all draws of a galaxy; a draw caches only its own
+answers. The first question, which no answer precedes, is worked out once for all draws.
+"""
+
+import torch
+from torch import Tensor
+
+
+class _Cache:
+    """Keys and values that one question layer looks at: of the context, and of the answers of every draw."""
+
+    def __init__(self, layer, context):
+        self.layer = layer
+        self.key, self.value = layer.keys_and_values(context.hidden_states)  # (B, heads, P, D)
+        self.blank = ~context.mask[:, None, None, :]  # (B, 1, 1, P)
+        self.answer_keys: list[Tensor] = []  # (B, S, heads, D) each
+        self.answer_values: list[Tensor] = []
+
+    def append(self, answer: Tensor) -> None:
+        """Remember answers `(B, S, hidden)`."""
+        batch, draws, _ = answer.shape
+        key, value = self.layer.keys_and_values(answer.reshape(batch * draws, 1, -1))
+        self.answer_keys.append(key.squeeze(2).view(batch, draws, *key.shape[1:2], -1))
+        self.answer_values.append(value.squeeze(2).view(batch, draws, *value.shape[1:2], -1))
+
+    def attend(self, hidden: Tensor) -> Tensor:
+        """One layer for one question of every draw, `(B, S, hidden)`; what `GalaxyQuestionLayer.forward` computes."""
+        attention = self.layer.attention
+        batch, draws, width = hidden.shape
+        query = attention.query(self.layer.question_norm(hidden))
+        query = query.view(batch, draws, attention.num_heads, attention.head_dim) * attention.scaling
+        scores = torch.einsum("bshd,bhpd->bshp", query, self.key)
+        scores = scores.masked_fill(self.blank, torch.finfo(scores.dtype).min)
+        if self.answer_keys:
+            seen = torch.einsum("bshd,bsnhd->bshn", query, torch.stack(self.answer_keys, dim=2))
+            scores = torch.cat([scores, seen], dim=-1)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+        patches = self.key.shape[2]
+        out = torch.einsum("bshp,bhpd->bshd", weights[..., :patches], self.value)
+        if self.answer_values:
+            out = out + torch.einsum("bshn,bsnhd->bshd", weights[..., patches:], torch.stack(self.answer_values, dim=2))
+        hidden = hidden + attention.output(out.reshape(batch, draws, width))
+        return hidden + self.layer.mlp(self.layer.mlp_norm(hidden))
+
+
+@torch.no_grad()
+def sample_answers(
+    model,
+    context,
+    query_ids: Tensor,
+    num_samples: int,
+    query_errors: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Joint draws of the answers to some questions, asked in the order given.
+
+    Args:
+        model: A `GalaxyModel`.
+        context: `B` encoded galaxies, a `GalaxyContext`.
+        query_ids: Token ids of the questions `(q,)`, each once.
+        num_samples: Draws a galaxy, `S`.
+        query_errors: Asked token errors `(q,)`; zero, the default, draws true values.
+        generator: Of the device of the model.
+
+    Returns:
+        Token coordinates `(B, S, q)`; of a category its index.
+    """
+    if query_ids.unique().numel() != query_ids.numel():
+        raise ValueError("a variable is asked twice; joint draws need each question once")
+    batch = context.hidden_states.shape[0]
+    errors = torch.zeros(query_ids.shape, device=query_ids.device) if query_errors is None else query_errors.float()
+    caches = [_Cache(layer, context) for layer in model.question_layers]
+    reference = context.reference.unsqueeze(-1).expand(batch, num_samples)
+    answers: list[Tensor] = []
+    for i, (token, error) in enumerate(zip(query_ids, errors, strict=True)):
+        hidden = model.embeddings.questions(token.view(1, 1)).expand(batch, num_samples if i else 1, -1)
+        for cache in caches:
+            hidden = cache.attend(hidden)
+        logits = model.head(model.head_norm(hidden)).expand(batch, num_samples, -1)
+        ids = token.expand(batch, num_samples)
+        answers.append(model.draw(logits, ids, error.expand(batch, num_samples), reference, generator))
+        if i + 1 < query_ids.numel():
+            flat = [x.reshape(batch * num_samples, 1) for x in (ids, answers[-1], error.expand(batch, num_samples))]
+            token_vector = model.embeddings.answers(*flat, reference.reshape(-1))
+            for cache in caches:
+                cache.append(token_vector.view(batch, num_samples, -1))
+    return torch.stack(answers, dim=-1)
+
+
+__all__ = ["sample_answers"]
