@@ -65,12 +65,9 @@ class FilterCurve:
 
     def fine(self, step: float = FINE_STEP) -> tuple[np.ndarray, np.ndarray]:
         """Wavelengths (m,) that hold every sample with gaps of at most ``step`` Å, and the throughput there."""
-        gaps = np.diff(self.wavelength)
-        parts = [
-            np.linspace(w, w + gap, max(int(np.ceil(gap / step)), 1), endpoint=False)
-            for w, gap in zip(self.wavelength, gaps, strict=False)
-        ]
-        wave = np.concatenate([*parts, self.wavelength[-1:]])
+        parts = np.ceil(np.diff(self.wavelength) / step).astype(int)
+        first = np.cumsum(np.r_[0, parts])  # place of each sample among the fine ones
+        wave = np.interp(np.arange(first[-1] + 1), first, self.wavelength)
         return wave, self.interpolate(wave)
 
     @property
