@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from hf_galaxy.plotting.style import BLACK, BLUE, GREY, PALETTE, VERMILION, axis_label, styled, symbol
+from hf_galaxy.plotting.style import BLACK, BLUE, GREY, PALETTE, VERMILION, axis_label, dress, styled, symbol
 
 BAND_SIGMA = 2.576  # normal quantile of a central 99 % band
 ASINH_TICKS = (-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000)
@@ -35,6 +35,7 @@ def plot_pit(axes: Sequence[Axes], pits: Mapping[str, ArrayLike], *, bins: int =
     top = np.clip(1.3 * max(density.max() for density in densities.values()), 1.75, 3.0)
     edges = np.linspace(0, 1, bins + 1)
     for ax, (name, pit) in zip(panels, pits.items(), strict=False):
+        dress(ax)
         density, half = densities[name], BAND_SIGMA * np.sqrt((bins - 1) / pit.size)
         ax.axhspan(1 - half, 1 + half, color=GREY, alpha=0.28, linewidth=0)
         ax.axhline(1, color=GREY, linewidth=0.6)
@@ -63,6 +64,7 @@ def plot_coverage(
         highlight: Properties drawn in colour and named; all of them, if they are no more than the colours, by default.
         difference: Show observed minus stated, where small departures are seen.
     """
+    dress(ax)
     level = np.linspace(0, 1, 201)
     highlight = list(highlight) or (list(pits) if len(pits) <= len(PALETTE) else [])
     n = min(np.size(pit) for pit in pits.values())
@@ -117,6 +119,8 @@ def plot_photoz(
     z_true, z_phot = np.asarray(z_true, dtype=float), np.asarray(z_phot, dtype=float)
     if z_true.shape != z_phot.shape or z_true.ndim != 1 or z_true.size == 0:
         raise ValueError(f"redshifts have shapes {z_true.shape} and {z_phot.shape}: give two arrays of one length")
+    for panel in (ax,) if residual_ax is None else (ax, residual_ax):
+        dress(panel)
     low, high = limits or _redshift_limits(z_true, z_phot)
     line = np.array([low, high])
     ax.plot(line, line, color=BLACK, linewidth=0.8, zorder=3)
@@ -159,6 +163,7 @@ def plot_recovery(
         note: Figures of merit, written into the panel.
         scale: Of both axes: ``"linear"``, or ``"asinh"`` for equivalent widths, which span decades and change sign.
     """
+    dress(ax)
     truth, estimate = np.asarray(truth, dtype=float), np.asarray(estimate, dtype=float)
     both = np.concatenate([truth, estimate])
     low, high = np.quantile(both, [0.001, 0.999]) if both.size > 2 * CROWD else (both.min(), both.max())

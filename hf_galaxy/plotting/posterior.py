@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
-from hf_galaxy.plotting.style import BLUE, VERMILION, axis_label, styled, symbol
+from hf_galaxy.plotting.style import BLUE, VERMILION, axis_label, dress, styled, symbol
 
 
 @styled
@@ -42,6 +42,7 @@ def plot_density(
     grid, pdf = np.asarray(grid, dtype=float), np.asarray(pdf, dtype=float)
     if grid.ndim != 1 or grid.shape != pdf.shape:
         raise ValueError(f"grid has shape {grid.shape}, density {pdf.shape}: give two arrays of one length")
+    dress(ax)
     ax.fill_between(grid, pdf, color=color, alpha=0.12, linewidth=0)
     if interval is not None:
         inside = np.linspace(*interval, 200)
@@ -121,6 +122,7 @@ def plot_joint(
             if column > row:
                 ax.set_axis_off()
                 continue
+            dress(ax)
             if column == row:
                 _histogram(ax, draws[across], limits[across], color)
                 ax.set_title(_spread(draws[across]), fontsize=9, pad=4)

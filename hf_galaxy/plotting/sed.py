@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from hf_galaxy.plotting.style import BLACK, BLUE, GREY, ORANGE, PURPLE, styled
+from hf_galaxy.plotting.style import BLACK, BLUE, GREY, ORANGE, PURPLE, dress, styled
 
 PREDICTED_LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)  # columns of ``predicted``
 NARROW_LIMIT = 300.0  # Å; a wider band is drawn with its width
@@ -97,6 +97,8 @@ def plot_sed(
     factor = 1e-4 if wavelength_unit == "um" else 1.0
     bands = bands._replace(pivot=bands.pivot * factor, width=bands.width * factor)
 
+    for panel in (ax,) if residual_ax is None else (ax, residual_ax):
+        dress(panel)
     _flux_axis(ax, bands, unit, scale)
     if bands.predicted is not None:
         _draw_predicted(ax, bands, unit, factor)

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -121,6 +122,19 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **gridspec)
+
+
+def dress(ax: Axes) -> None:
+    """Give the ticks and the frame of axes made elsewhere the look of the package."""
+    for axis in "xy":
+        for which in ("major", "minor"):
+            size, width = RC[f"{axis}tick.{which}.size"], RC[f"{axis}tick.{which}.width"]
+            ax.tick_params(axis=axis, which=which, direction="in", length=size, width=width, top=True, right=True)
+        ax.tick_params(axis=axis, labelsize=RC[f"{axis}tick.labelsize"], labelfontfamily=RC["font.family"])
+        getattr(ax, f"{axis}axis").label.set(fontsize=RC["axes.labelsize"], fontfamily=RC["font.family"])
+    for spine in ax.spines.values():
+        spine.set_linewidth(RC["axes.linewidth"])
+    ax.minorticks_on()
 
 
 @styled

@@ -3,7 +3,9 @@ import sys
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
+from hf_galaxy.plotting.posterior import plot_density
 from hf_galaxy.plotting.style import RC, axis_label, new_figure, save_figure, styled, symbol
 from hf_galaxy.variables_galaxy import PROPERTIES
 
@@ -51,3 +53,12 @@ def test_an_unknown_ending_is_refused_and_nothing_written(tmp_path):
     with pytest.raises(ValueError, match=r"a\.xyz: figures are written as .*png"):
         save_figure(figure, tmp_path / "a.xyz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_axes_made_elsewhere_take_the_look():
+    figure = Figure()
+    ax = plot_density(figure.add_subplot(), [0.0, 0.5, 1.0], [0.0, 2.0, 0.0])
+    figure.canvas.draw()
+    assert ax.get_xticklabels()[0].get_fontfamily() == [RC["font.family"]]
+    assert ax.xaxis.get_major_ticks()[0].tick2line.get_visible()
+    assert len(ax.xaxis.get_minor_ticks()) > 0

@@ -1,0 +1,244 @@
+"""Accuracy and calibration of the posteriors on simulated galaxies held out from training, at the assumed depths.
+
+    python benchmarks/accuracy.py --data FOLDER_OF_PARQUET   (without --data the galaxies are simulated on the spot)
+
+Every galaxy is observed once with a fixed seed. Point estimates are posterior medians; the PIT is exact.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from harness import flux_table, machine_facts, model_facts, parser
+
+from hf_galaxy import GalaxyPosterior
+from hf_galaxy.data.galaxies import GalaxyTable
+from hf_galaxy.evaluation.calibration import (
+    calibration_test,
+    central_coverage,
+    crps_from_quantiles,
+    interval_coverage,
+    pit_deviation,
+    tarp,
+)
+from hf_galaxy.evaluation.photoz import photoz_by_bin, photoz_statistics, residual_statistics
+from hf_galaxy.evaluation.report import assemble_report, write_report
+from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
+from hf_galaxy.posterior import quantile_suffix
+from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS
+
+MAGNITUDE_EDGES = (11.0, 20.0, 21.0, 22.0, 22.5)  # in iSDSS, noiseless
+TARGETS = {"11-20": 0.003, "20-21": 0.006, "21-22": 0.015}  # sigma_NMAD to reach
+SIMULATION_SEED = 20_261_122  # far from the seeds of training sets
+LEVELS = np.array([0.005, 0.02, *np.arange(0.04, 0.961, 0.04).round(2), 0.5, 0.98, 0.995])
+LEVELS.sort()  # holds 0.16, 0.5 and 0.84
+JOINT = ("redshift", "log_mstar", "av", "log_sfr", "ew_halpha")
+CASE_B = 2.86  # Hα/Hβ without dust; Osterbrock & Ferland (2006), 10,000 K
+HIGHLIGHT = ("redshift", "log_mstar", "log_sfr", "ew_halpha")
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = parser(__doc__.splitlines()[0], "accuracy.json")
+    arguments.add_argument(
+        "--data", help="Parquet folder or Hub id of held-out galaxies; its split 'test' if it has one"
+    )
+    arguments.add_argument("--n", type=int, default=20_000, help="galaxies")
+    arguments.add_argument("--noise-seed", type=int, default=1)
+    arguments.add_argument("--joint", type=int, default=1000, help="galaxies for the joint draws")
+    arguments.add_argument("--draws", type=int, default=100, help="joint draws of each")
+    given = arguments.parse_args(argv)
+    galaxies = held_out(given.data, given.n)
+    galaxy = GalaxyPosterior.from_pretrained(given.model)
+    observed = observe(galaxies.flux, given.noise_seed)
+    posterior = galaxy.condition(observed)
+    truth = dict(zip(PROPERTIES, galaxies.properties.double().numpy().T, strict=True))
+    magnitude = i_magnitude(galaxies.flux)
+    quantiles = asked_quantiles(posterior)
+    pits = {name: np.clip(posterior.cdf(name, truth[name]), 0.0, 1.0) for name in PROPERTIES}
+    metrics = {
+        "redshift": redshift_metrics(median(quantiles["redshift"]), truth["redshift"], magnitude),
+        "properties": {name: property_metrics(quantiles[name], truth[name], pits[name]) for name in PROPERTIES},
+        "by_survey": by_survey(median(quantiles["redshift"]), truth["redshift"], galaxies.survey.numpy()),
+    }
+    if given.joint:
+        metrics["joint"] = joint_metrics(galaxy, observed, galaxies, given.joint, given.draws)
+    data = {
+        "source": Path(given.data).name if given.data else f"simulated, seed {SIMULATION_SEED}",
+        "galaxies": len(galaxies),
+        "i": [float(magnitude.min()), float(magnitude.max())],
+        "noise": "NoiseSettings.nominal()",
+        "noise_seed": given.noise_seed,
+    }
+    report = assemble_report(
+        model=model_facts(galaxy, given.model), data=data, machine=machine_facts(), metrics=metrics
+    )
+    print_report(report)
+    write_report(given.out, report)
+    draw(given.out, pits, quantiles, truth, metrics)
+
+
+def held_out(path: str | None, n: int) -> GalaxyTable:
+    """The first n galaxies of a stored set, or n simulated ones."""
+    if path is not None:
+        from hf_galaxy.data.galaxies import splits
+
+        has_test = Path(path).is_dir() and "test" in splits(path)
+        return GalaxyTable.load(path, "test" if has_test else None)[:n]
+    from hf_galaxy.physics.simulate import SimulationSettings, Simulator
+
+    rows = Simulator(SimulationSettings()).rows(SIMULATION_SEED, 0, n)
+    return GalaxyTable(rows.flux, rows.properties, torch.tensor([SURVEYS.index(s) for s in rows.survey]))
+
+
+def observe(flux: torch.Tensor, seed: int) -> Any:
+    """A catalogue of what the survey would see."""
+    seen = NoiseModel(NoiseSettings.nominal(), BANDS).observe(flux, torch.Generator().manual_seed(seed))
+    return flux_table(seen.flux, seen.error)
+
+
+def i_magnitude(flux: torch.Tensor) -> np.ndarray:
+    return 31.4 - 2.5 * np.log10(flux[:, BANDS.index("iSDSS")].double().numpy())
+
+
+def asked_quantiles(posterior: Any) -> dict[str, np.ndarray]:
+    """(n, n_level) of every property, in physical units."""
+    table = posterior.summary(list(PROPERTIES), LEVELS.tolist())
+    columns = {name: [f"{name}_{quantile_suffix(level)}" for level in LEVELS] for name in PROPERTIES}
+    return {name: np.stack([np.asarray(table[c], dtype=float) for c in columns[name]], 1) for name in PROPERTIES}
+
+
+def median(quantiles: np.ndarray) -> np.ndarray:
+    return at(quantiles, 0.5)
+
+
+def at(quantiles: np.ndarray, level: float) -> np.ndarray:
+    return quantiles[:, int(np.argmin(np.abs(LEVELS - level)))]
+
+
+def redshift_metrics(z_phot: np.ndarray, z_true: np.ndarray, magnitude: np.ndarray) -> dict[str, Any]:
+    bins = {}
+    for one in photoz_by_bin(z_phot, z_true, magnitude, MAGNITUDE_EDGES):
+        name = f"{one.lower:g}-{one.upper:g}"
+        bins[name] = {**one.statistics._asdict(), "target_sigma_nmad": TARGETS.get(name)}
+    return {"all": photoz_statistics(z_phot, z_true), "by_i": bins}
+
+
+def property_metrics(quantiles: np.ndarray, truth: np.ndarray, pit: np.ndarray) -> dict[str, Any]:
+    test = calibration_test(pit)
+    return {
+        **residual_statistics(median(quantiles), truth)._asdict(),
+        "crps": float(np.mean(crps_from_quantiles(quantiles, LEVELS, truth))),
+        "pit_deviation": test.deviation,
+        "verdict": test.verdict,
+        "spread_score": test.spread_score,
+        "coverage_68": interval_coverage(at(quantiles, 0.16), at(quantiles, 0.84), truth),
+        "coverage_95": float(central_coverage(pit, [0.95]).observed[0]),
+        "prior_sigma_nmad": residual_statistics(np.full_like(truth, np.median(truth)), truth).sigma_nmad,
+    }
+
+
+def by_survey(z_phot: np.ndarray, z_true: np.ndarray, survey: np.ndarray) -> dict[str, Any]:
+    return {SURVEYS[i]: photoz_statistics(z_phot[survey == i], z_true[survey == i]) for i in np.unique(survey)}
+
+
+def joint_metrics(galaxy: Any, observed: Any, galaxies: GalaxyTable, n: int, draws: int) -> dict[str, Any]:
+    """Joint calibration (TARP), and the share of draws whose Balmer decrement no dust can make."""
+    chosen = slice(0, min(n, len(galaxies)))
+    posterior = galaxy.condition(observed[chosen])
+    properties = galaxies.properties[chosen].double().numpy()
+    truth = properties[:, [PROPERTIES.index(name) for name in JOINT]]
+    drawn = posterior.sample(draws, list(JOINT), seed=0)
+    samples = np.stack([np.asarray(drawn[name], dtype=float) for name in JOINT], axis=-1)
+    truth, samples = (np.arcsinh(a / [1, 1, 1, 1, 2.0]) for a in (truth, samples))  # equivalent widths span decades
+    scale = truth.std(axis=0)
+    reference = np.random.default_rng(0).permutation(truth)
+    rank = tarp(samples / scale, truth / scale, reference / scale)
+    return {
+        "properties": JOINT,
+        "galaxies": len(truth),
+        "draws": draws,
+        "tarp_deviation": pit_deviation(rank),
+        "tarp_verdict": calibration_test(rank).verdict,
+        "balmer": balmer(posterior, properties, draws),
+    }
+
+
+def balmer(posterior: Any, properties: np.ndarray, draws: int) -> dict[str, float]:
+    """Share of draws with Hα/Hβ below Case B, joint and with the pairing of the two lines broken; 5 % are allowed.
+
+    Only where both lines are in emission by more than 1 Å in the draw: a ratio of two vanishing lines says nothing.
+    """
+    names = ["flux_halpha", "flux_hbeta", "ew_halpha", "ew_hbeta"]
+    joint = posterior.sample(draws, names, seed=1)
+    joint = {name: np.asarray(joint[name], dtype=float) for name in names}
+    broken = {name: np.roll(joint[name], 1, axis=1) if "hbeta" in name else joint[name] for name in names}
+    truth = {name: properties[:, [PROPERTIES.index(name)]] for name in names}
+
+    def below(lines: dict[str, np.ndarray]) -> float:
+        real = (lines["ew_halpha"] > 1) & (lines["ew_hbeta"] > 1)
+        return float(np.mean(lines["flux_halpha"][real] < 0.95 * CASE_B * lines["flux_hbeta"][real]))
+
+    return {"joint": below(joint), "independent": below(broken), "truth": below(truth)}
+
+
+def print_report(report: dict[str, Any]) -> None:
+    metrics = report["metrics"]
+    print(f"{report['data']['galaxies']} galaxies, {report['data']['source']}, {report['data']['noise']}")
+    print(f"{'i':>8} {'n':>6} {'sigma_NMAD':>10} {'target':>7} {'bias':>8} {'>0.03':>7} {'>0.15':>7}")
+    for name, row in [*metrics["redshift"]["by_i"].items(), ("all", metrics["redshift"]["all"])]:
+        if row["n"]:
+            target = row.get("target_sigma_nmad")
+            print(
+                f"{name:>8} {row['n']:6d} {row['sigma_nmad']:10.4f} {target or '':>7} {row['bias']:+8.4f}"
+                f" {row['outliers_003']:7.2%} {row['outliers_015']:7.2%}"
+            )
+    print(f"\n{'property':20s} {'sigma':>9} {'of prior':>9} {'CRPS':>9} {'PIT dev.':>8} {'68 %':>7}  verdict")
+    for name, row in metrics["properties"].items():
+        print(
+            f"{name:20s} {row['sigma_nmad']:9.3g} {row['prior_sigma_nmad']:9.3g} {row['crps']:9.3g}"
+            f" {row['pit_deviation']:8.2%} {row['coverage_68']:7.1%}  {row['verdict']}"
+        )
+    if "joint" in metrics:
+        joint = metrics["joint"]
+        print(f"\njoint of {', '.join(joint['properties'])}: TARP deviation {joint['tarp_deviation']:.2%}")
+        print("Hα/Hβ below Case B: " + ", ".join(f"{name} {share:.2%}" for name, share in joint["balmer"].items()))
+
+
+def draw(out: Path, pits: dict, quantiles: dict, truth: dict, metrics: dict) -> None:
+    """The calibration page, coverage curves and the recovery of the main properties, as PNG beside the result."""
+    from hf_galaxy.plotting.calibration import plot_coverage, plot_photoz, plot_pit, plot_recovery
+    from hf_galaxy.plotting.style import PAGE_WIDTH, label_page, new_figure, save_figure
+
+    rows = -(-(len(pits)) // 4)
+    figure, axes = new_figure(rows, 4, width=PAGE_WIDTH, height=1.52 * rows, sharex=True, sharey=True)
+    plot_pit(axes, pits)
+    save_figure(label_page(figure, "probability integral transform", "density"), out.with_name(f"{out.stem}_pit.png"))
+    figure, axes = new_figure(1, 2, width=PAGE_WIDTH, height=3.3)
+    for ax, difference in zip(axes[0], (False, True), strict=True):
+        plot_coverage(ax, pits, highlight=HIGHLIGHT, difference=difference)
+    save_figure(figure, out.with_name(f"{out.stem}_coverage.png"))
+    figure, axes = new_figure(2, 3, width=PAGE_WIDTH, height=3.6, height_ratios=[2.6, 1])
+    plot_photoz(
+        axes[0, 0],
+        truth["redshift"],
+        median(quantiles["redshift"]),
+        statistics=metrics["redshift"]["all"],
+        residual_ax=axes[1, 0],
+    )
+    for ax in axes[1, 1:]:
+        ax.remove()
+    for ax, name, scale in zip(axes[0, 1:], ("log_mstar", "ew_halpha"), ("linear", "asinh"), strict=True):
+        note = rf"$\sigma_\mathrm{{NMAD}} = {metrics['properties'][name]['sigma_nmad']:.3g}$"
+        plot_recovery(ax, truth[name], median(quantiles[name]), label=name, scale=scale, note=note)
+    save_figure(figure, out.with_name(f"{out.stem}_recovery.png"))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"accuracy.py: {error}")
