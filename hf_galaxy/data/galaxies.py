@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS
 
 COLUMNS = ("flux", "properties", "survey")
 _SPLIT = re.compile(r"(?:^|[-_.])(train|validation|valid|test)(?:[-_.]|$)")
+
+
+_SHARDS = re.compile(r"-of-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class GalaxyTable:
         """
         path = Path(path_or_hub_id)
         if path.exists():
-            return _from_files(_files_of_split(path, split))
+            return _from_files(_complete(_files_of_split(path, split)))
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path_or_hub_id)):
             return _from_hub(str(path_or_hub_id), split)
         raise ValueError(f"{path_or_hub_id}: no such folder, and not the name of a data set (organisation/name) either")
@@ -102,6 +106,14 @@ def _files_of_split(path: Path, split: str | None) -> list[Path]:
     if not chosen and present != {None}:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(sorted(map(str, present)))}")
     return chosen or files
+
+
+def _complete(files: list[Path]) -> list[Path]:
+    """The same files, with a warning where their names promise more of them (``-of-00020``)."""
+    promised = {int(match.group(1)) for f in files if (match := _SHARDS.search(f.stem))}
+    if len(promised) == 1 and len(files) < max(promised):
+        warnings.warn(f"{files[0].parent}: {len(files)} of {max(promised)} shards are there; reading these")
+    return files
 
 
 def _from_files(files: Sequence[Path]) -> GalaxyTable:

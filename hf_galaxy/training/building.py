@@ -25,6 +25,7 @@ from ..data.conditioning import Conditioner, ConditioningSettings
 from ..data.galaxies import GalaxyTable
 from ..modeling_galaxy import GalaxyModel
 from ..physics.noise import NoiseModel, NoiseSettings
+from ..physics.simulate import SimulationSettings, Simulator
 from ..tokenization_galaxy import GalaxyTokenizer
 from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS, Variable
 from . import checkpoint
@@ -34,8 +35,10 @@ from .settings import TrainSettings, refuse_unknown
 
 # At most this share of a table is held out for validation where no other galaxies are given.
 HELD_OUT_SHARE = 0.05
-# The evidence outside these quantiles of the training galaxies is called out of range.
-RANGE_QUANTILES = (0.0005, 0.9995)
+# Galaxies whose observed extremes say what evidence the model was trained on.
+RANGE_ROWS = 20_000
+# Written beside the Parquet files by dataset_scripts: what was simulated.
+SIMULATION_FILE = "settings.json"
 
 
 def build(settings: TrainSettings) -> Loop:
@@ -49,7 +52,8 @@ def build(settings: TrainSettings) -> Loop:
     accelerator = make_accelerator(settings)
     settings = _resolve_micro_batch(settings, accelerator.num_processes)
     _check_output(settings)
-    source, held_out, simulation = _galaxies(settings, accelerator.device)
+    source, held_out = _galaxies(settings, accelerator.device)
+    simulation = _simulation_record(settings)
     model, tokenizer = _model(settings, simulation, accelerator.device)
     variables = [Variable(**entry) for entry in model.config.variables]
     noise = NoiseModel(section(NoiseSettings, settings.noise, "noise"), BANDS, accelerator.device)
@@ -57,7 +61,8 @@ def build(settings: TrainSettings) -> Loop:
     draw = Conditioner(variables, asking, device=accelerator.device).draw
     batches = Batcher(source, noise.observe, draw, settings.seed, accelerator.device)
     validation = validation_batches(held_out, noise.observe, draw, settings.seed, accelerator.device)
-    ranges = evidence_ranges(held_out)
+    seen = source.table[:RANGE_ROWS] if isinstance(source, TableSource) else held_out
+    ranges = evidence_ranges(seen.to(accelerator.device), noise.observe, settings.seed)
 
     def save(folder: Path, record: dict[str, Any]) -> None:
         model.config.training = {**record, "ranges": ranges}
@@ -128,40 +133,51 @@ def section(kind: type, given: Mapping[str, Any], where: str) -> Any:
     return kind(**lists_to_tuples)
 
 
-def _galaxies(settings: TrainSettings, device: torch.device) -> tuple[GalaxySource, GalaxyTable, dict | None]:
-    """Training galaxies, validation galaxies, and the settings of the simulation that they come from, if known."""
+def _galaxies(settings: TrainSettings, device: torch.device) -> tuple[GalaxySource, GalaxyTable]:
+    """Galaxies to train on, and galaxies to validate on."""
     s = settings
     if s.online:
-        simulate, record = _simulator(s, device)
-        held_out = (
+        simulate = _simulator(s, device)
+        given = (
             GalaxyTable.load(s.valid_data) if s.valid_data else simulate(seed_of(s.seed, "held out"), 0, s.valid_rows)
         )
-        return OnlineSource(simulate, s.micro_batch, s.seed), held_out[: s.valid_rows], record
-    is_folder = Path(s.data).is_dir()
-    present = galaxies.splits(s.data) if is_folder else []
+        return OnlineSource(simulate, s.micro_batch, s.seed), given[: s.valid_rows]
+    present = galaxies.splits(s.data) if Path(s.data).is_dir() else []
     table = GalaxyTable.load(s.data, "train" if "train" in present else None)
-    if s.valid_data or "validation" in present:
-        held_out = GalaxyTable.load(s.valid_data or s.data, None if s.valid_data else "validation")[: s.valid_rows]
+    if s.valid_data:
+        held_out = GalaxyTable.load(s.valid_data)[: s.valid_rows]
+    elif "validation" in present:
+        held_out = GalaxyTable.load(s.data, "validation")[: s.valid_rows]
     else:
         n = max(1, min(s.valid_rows, int(HELD_OUT_SHARE * len(table))))
         table, held_out = table[:-n], table[-n:]
     if len(table) == 0:
         raise ValueError(f"{s.data}: too few galaxies to train on")
-    return TableSource(table, s.batch_size, s.micro_batch, s.seed), held_out, None
+    return TableSource(table, s.batch_size, s.micro_batch, s.seed), held_out
 
 
-def _simulator(settings: TrainSettings, device: torch.device) -> tuple[Callable[[int, int, int], GalaxyTable], dict]:
-    from ..physics.simulate import SimulationSettings, Simulator
-
-    chosen = section(SimulationSettings, settings.simulation, "simulation")
-    simulator = Simulator(chosen, device=device)
+def _simulator(settings: TrainSettings, device: torch.device) -> Callable[[int, int, int], GalaxyTable]:
+    simulator = Simulator(section(SimulationSettings, settings.simulation, "simulation"), device=device)
 
     def simulate(seed: int, start: int, n: int) -> GalaxyTable:
         rows = simulator.rows(seed, start, n)
         survey = torch.tensor([SURVEYS.index(name) for name in rows.survey], device=rows.flux.device)
         return GalaxyTable(rows.flux, rows.properties, survey)
 
-    return simulate, asdict(chosen)
+    return simulate
+
+
+def _simulation_record(settings: TrainSettings) -> dict[str, Any] | None:
+    """What is known of the simulation that the galaxies come from: the prior of every posterior."""
+    if settings.online:
+        return {"settings": asdict(section(SimulationSettings, settings.simulation, "simulation"))}
+    file = Path(settings.data) / SIMULATION_FILE
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file}: not valid JSON ({error})") from None
 
 
 def _model(
@@ -191,12 +207,14 @@ def tokenizer_of(config: GalaxyConfig) -> GalaxyTokenizer:
         return GalaxyTokenizer(str(file))
 
 
-def evidence_ranges(table: GalaxyTable) -> dict[str, list[float]]:
-    """The range of every variable in the galaxies learnt from, physical units; for the flag *outside the training*."""
+def evidence_ranges(table: GalaxyTable, observe: Callable, seed: int) -> dict[str, list[float]]:
+    """Lowest and highest value of every variable as observed in some training galaxies, in physical units."""
+    device = table.flux.device
+    observed = observe(table.flux, torch.Generator(device).manual_seed(seed_of(seed, "ranges"))).flux
     ranges = {}
-    for names, columns in ((BANDS, table.flux), (PROPERTIES, table.properties)):
+    for names, columns in ((BANDS, observed), (PROPERTIES, table.properties)):
         for name, column in zip(names, columns.double().cpu().unbind(1), strict=True):
             known = column[torch.isfinite(column)]
             if len(known):
-                ranges[name] = [float(torch.quantile(known, q)) for q in RANGE_QUANTILES]
+                ranges[name] = [float(known.min()), float(known.max())]
     return ranges

@@ -244,6 +244,10 @@ class Loop:
     def _record(self) -> dict[str, Any]:
         """What ``training.json`` tells a reader of the model folder."""
         s, p = self.settings, self.progress
+        # Only the last part of a path: the folders of one machine mean nothing elsewhere, and may say too much.
+        paths = {
+            k: v and Path(v).name for k, v in s.to_dict().items() if k in ("data", "valid_data", "out", "init_from")
+        }
         return {
             "galaxies_seen": p.step * s.batch_size,
             "steps": p.step,
@@ -254,7 +258,7 @@ class Loop:
             "processes": self.accelerator.num_processes,
             "device": self.accelerator.device.type,
             "mixed_precision": self.accelerator.mixed_precision,
-            "settings": s.to_dict(),
+            "settings": s.to_dict() | paths,
         }
 
 

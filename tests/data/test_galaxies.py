@@ -118,3 +118,9 @@ def test_columns_that_do_not_fit_are_refused(tmp_path, change, message):
     pq.write_table(broken(change), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match=message):
         GalaxyTable.load(tmp_path)
+
+
+def test_missing_shards_are_told(tmp_path):
+    write_table(random_table(3), tmp_path, "train-00000-of-00002.parquet")
+    with pytest.warns(UserWarning, match="1 of 2 shards"):
+        assert len(GalaxyTable.load(tmp_path)) == 3
