@@ -4,8 +4,8 @@ As a command, Parquet shards that ``datasets.load_dataset(DIR)`` reads::
 
     python -m dataset_scripts.jpas_galex_sim --n 1000000 --out DIR --seed 1
 
-A shard that is there already is kept, so that an interrupted run goes on where it stopped. Row i depends on the settings,
-the seed and i alone. As a builder, ``JpasGalexSim(config_name="small").download_and_prepare()``.
+A shard that is there already is kept, so that an interrupted run goes on where it stopped. Row i depends on the
+settings, the seed and i alone. As a builder, ``JpasGalexSim(config_name="small").download_and_prepare()``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import ClassVar
 
 import datasets
 import pyarrow as pa
@@ -67,7 +68,7 @@ class JpasGalexSim(datasets.ArrowBasedBuilder):
 
     VERSION = datasets.Version(VERSION)
     BUILDER_CONFIG_CLASS = JpasGalexSimConfig
-    BUILDER_CONFIGS = [
+    BUILDER_CONFIGS: ClassVar = [
         JpasGalexSimConfig(name="tiny", version=VERSION, n_train=1_000, n_validation=100, n_test=100),
         JpasGalexSimConfig(name="small", version=VERSION),
         JpasGalexSimConfig(name="large", version=VERSION, n_train=1_000_000),

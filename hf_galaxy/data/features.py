@@ -10,7 +10,7 @@ from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS
 
 
 def galaxy_features() -> Features:
-    """``row``, ``flux`` (nJy, noiseless, in the order of BANDS), ``properties`` (in the order of PROPERTIES), ``survey``.
+    """``row``, ``flux`` (nJy, noiseless, order of BANDS), ``properties`` (order of PROPERTIES), ``survey``.
 
     Vectors of fixed length are ten times faster to read than one column a value, or arrays.
     """

@@ -1,4 +1,4 @@
-"""A compressed, cached basis of the stellar populations: few vectors a segment of wavelength instead of hundreds of spectra.
+"""A compressed, cached basis of the stellar populations: few vectors a segment instead of hundreds of spectra.
 
 Each spectrum of the grid is divided by its own mean in the segment, so that what the truncated singular value
 decomposition leaves out is small *relative* to every population at every wavelength; a galaxy, which is a sum of
@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ import numpy as np
 from hf_galaxy.physics.ssp import StellarGrid, read_grid
 
 SEGMENTS = (0.0, 912.0, 1216.0, 1700.0, 2600.0, 3646.0, 5200.0, np.inf)
-TOLERANCE = 1e-3
+TOLERANCE = 1e-3  # makes less than 0.3 mmag in any narrow band
 _CACHE_VERSION = 1
 _FROM_GRID = ("wavelength", "lines", "line_wavelength", "line_name", "live", "age_edges", "lyman")
 
@@ -38,7 +40,7 @@ class SpectralBasis:
     Attributes:
         borders: (s + 1,) first pixel of each segment, then the number of pixels.
         old: Factors of the rows (metallicity, age) of the old stars, by segment.
-        young: Factors of the rows of the young stars (metallicity, age), then of their nebulae (metallicity, log U, age).
+        young: Factors of the rows (metallicity, age) of young stars, then (metallicity, log U, age) of nebulae.
     """
 
     wavelength: np.ndarray
@@ -77,7 +79,7 @@ def compress(grid: StellarGrid, tolerance: float = TOLERANCE) -> SpectralBasis:
     borders = np.unique(np.searchsorted(grid.wavelength, SEGMENTS).clip(0, pixels))
     old = grid.old.reshape(-1, pixels)
     young = np.concatenate([grid.young.reshape(-1, pixels), grid.nebular.reshape(-1, pixels)])
-    parts = [slice(a, b) for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    parts = [slice(a, b) for a, b in pairwise(borders)]
     return SpectralBasis(
         borders=borders,
         old=tuple(factorise(old[:, part], tolerance) for part in parts),
@@ -140,10 +142,8 @@ def load_basis(log_start: float, step: float, pixels: int, tolerance: float = TO
         return _load(path)
     except (OSError, ValueError, KeyError, EOFError):
         basis = compress(read_grid(np.exp(log_start + step * (np.arange(pixels + 1) - 0.5))), tolerance)
-    try:
+    with suppress(OSError):
         _save(basis, path)
-    except OSError:
-        pass
     return basis
 
 

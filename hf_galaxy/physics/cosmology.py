@@ -1,4 +1,4 @@
-"""Distances and ages of a flat ΛCDM universe (H0 = 70 km/s/Mpc, Ωm = 0.3), tabulated once and interpolated on any device."""
+"""Distances and ages of a flat ΛCDM universe (H0 = 70 km/s/Mpc, Ωm = 0.3), tabulated, for tensors on any device."""
 
 from __future__ import annotations
 

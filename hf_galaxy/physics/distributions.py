@@ -30,7 +30,7 @@ def truncated_normal(u: Tensor, mean: Number, sigma: Number, low: Number, high: 
 
 
 def student_t2(u: Tensor, limit: float) -> Tensor:
-    """Student's t with two degrees of freedom, cut to [-limit, limit] (its cumulative function has a closed inverse)."""
+    """Student's t with two degrees of freedom, cut to [-limit, limit]; its cumulative function has a closed inverse."""
     edge = 0.5 * (1 + limit / math.sqrt(2 + limit**2))
     v = (1 - edge) + u * (2 * edge - 1)
     return (2 * v - 1) / torch.sqrt(2 * v * (1 - v))

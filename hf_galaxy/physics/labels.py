@@ -66,7 +66,7 @@ class Labels:
 
     @torch.no_grad()
     def __call__(self, p: Mapping[str, Tensor], rest: RestFrame) -> Tensor:
-        """(n, P) float32 in the order of ``PROPERTY_NAMES``; the spectrum must not have passed the intergalactic medium."""
+        """(n, P) float32 in the order of ``PROPERTY_NAMES``, of a spectrum before the intergalactic medium."""
         edges = self._synthesizer.age_edges
         log_mass = p["log_mass"]
         rate = sfh.recent_rate(edges, p["weights"], SFR_PERIOD) * 10 ** p["log_mass_formed"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -29,7 +31,8 @@ COMMON_SCATTER = 0.08
 # Lines of gas that is not ionised by young stars, over Hα (Balmer decrement 3.1: Osterbrock & Ferland 2006), with the
 # scatter of their species in dex.
 LINER = {
-    "H  1  6562.80A": 1.0, "H  1  4861.32A": 0.323, "H  1  4340.46A": 0.151, "N  2  6583.45A": 1.1, "N  2  6548.05A": 0.37,
+    "H  1  6562.80A": 1.0, "H  1  4861.32A": 0.323, "H  1  4340.46A": 0.151,
+    "N  2  6583.45A": 1.1, "N  2  6548.05A": 0.37,
     "O  3  5006.84A": 0.60, "O  3  4958.91A": 0.20, "O  2  3726.03A": 0.62, "O  2  3728.81A": 0.75,
     "S  2  6716.44A": 0.50, "S  2  6730.82A": 0.42, "O  1  6300.30A": 0.20, "Ne 3  3868.76A": 0.06,
 }  # fmt: skip
@@ -47,16 +50,19 @@ class LineTable:
     Args:
         names: (L,) Cloudy names.
         wavelength: (L,) Å in vacuum.
+        device: Where galaxies are drawn.
 
     Raises:
         ValueError: a line that is needed is not in the grid.
     """
 
-    def __init__(self, names: np.ndarray, wavelength: np.ndarray) -> None:
-        self.names, self.wavelength = [str(name) for name in names], np.asarray(wavelength)
+    def __init__(self, names: np.ndarray, wavelength: np.ndarray, device: str | torch.device = "cpu") -> None:
+        self.names, self.wavelength, self.device = [str(name) for name in names], np.asarray(wavelength), device
         self._place = {name: i for i, name in enumerate(self.names)}
         # filters redder than the line leave it out of the grid
         self.lyman_alpha = [self._place[LYMAN_ALPHA]] if LYMAN_ALPHA in self._place else []
+        self._liner, self._seyfert = self._table(LINER), self._table(SEYFERT)
+        self._line_scatter, self._nuclear_scatter = self._species(SPECIES_SCATTER), self._species(NUCLEAR_SCATTER)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -72,32 +78,30 @@ class LineTable:
         """Mean vacuum wavelength in Å of a measured line."""
         return float(np.mean(self.wavelength[self.columns(measured)]))
 
-    def species(self, prefix: str, device: str | torch.device) -> Tensor:
-        """(L,) 1 for the lines of a species, else 0."""
-        return torch.tensor([float(name.startswith(prefix)) for name in self.names], device=device)
+    def _table(self, values: dict[str, float]) -> Tensor:
+        """(L,) values by name of line, 0 where nothing is said."""
+        return torch.tensor([values.get(name, 0.0) for name in self.names], device=self.device)
 
-    def ratios(self, table: dict[str, float], device: str | torch.device) -> Tensor:
-        """(L,) values of a table, 0 where it says nothing."""
-        return torch.tensor([table.get(name, 0.0) for name in self.names], device=device)
-
-    def _scatter(self, random: CounterRandom, prefix: str, scatter: dict[str, float]) -> Tensor:
-        """(n, L) sum of the scatter of the species in dex."""
-        device = random.row.device
-        total = torch.zeros(len(random), len(self), device=device)
-        for species, sigma in scatter.items():
-            total += (sigma * random.normal(prefix + species)).float()[:, None] * self.species(species, device)
-        return total
+    def _species(self, sigma: dict[str, float]) -> Tensor:
+        """(S, L) scatter in dex of the lines of each species."""
+        rows = [[s if name.startswith(species) else 0.0 for name in self.names] for species, s in sigma.items()]
+        return torch.tensor(rows, device=self.device)
 
     def draw_factor(self, random: CounterRandom) -> Tensor:
         """(n, L) what the lines of star-forming regions are multiplied by."""
         common = (COMMON_SCATTER * random.normal("line common")).float()[:, None]
-        return 10 ** (common + self._scatter(random, "line ", SPECIES_SCATTER))
+        species = _normals(random, "line ", SPECIES_SCATTER) @ self._line_scatter
+        return 10 ** (common + species)
 
     def draw_nuclear(self, random: CounterRandom, seyfert: Tensor) -> Tensor:
         """(n, L) lines of the nucleus over its Hα, for ``seyfert`` (n,) bool or else LINER."""
-        device = random.row.device
-        base = torch.where(seyfert[:, None], self.ratios(SEYFERT, device), self.ratios(LINER, device))
-        return base * 10 ** self._scatter(random, "nuclear ", NUCLEAR_SCATTER)
+        species = _normals(random, "nuclear ", NUCLEAR_SCATTER) @ self._nuclear_scatter
+        return torch.where(seyfert[:, None], self._seyfert, self._liner) * 10**species
+
+
+def _normals(random: CounterRandom, prefix: str, names: Iterable[str]) -> Tensor:
+    """(n, S) float32, one named number a species."""
+    return torch.stack([random.normal(prefix + name) for name in names], 1).float()
 
 
 __all__ = ["LINER", "MEASURED", "SEYFERT", "LineTable"]

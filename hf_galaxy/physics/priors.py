@@ -11,6 +11,7 @@ Salim et al. (2018).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,20 +91,19 @@ class Prior:
     Args:
         settings: What is simulated.
         age_edges: (k + 1,) edges of the bins of lookback time in yr.
-        live: (7, k) surviving mass fraction at ``metallicities`` (7,).
-        cosmology_tables: Of the same device as the rest.
+        surviving_share: Surviving over formed mass of metallicities (n,) and shares of mass (n, k).
+        tables: Distances and ages, on the same device.
     """
 
     def __init__(
         self,
         settings: SimulationSettings,
         age_edges: Tensor,
-        live: Tensor,
-        metallicity_weights,
+        surviving_share: Callable[[Tensor, Tensor], Tensor],
         tables: CosmologyTables,
     ) -> None:
-        self.settings, self._edges, self._live, self._tables = settings, age_edges, live.double(), tables
-        self._metallicity_weights = metallicity_weights
+        self.settings, self._edges, self._tables = settings, age_edges, tables
+        self._surviving_share = surviving_share
         self._make_field(age_edges.device)
 
     def _make_field(self, device: torch.device) -> None:
@@ -142,7 +142,7 @@ class Prior:
         return torch.where(survey, inside[0], inside[1] + len(SURVEY_SHARES))
 
     def draw(self, random: CounterRandom) -> Parameters:
-        """Parameters of the galaxies, as ``synthesis.Synthesizer`` takes them, with ``component``, ``passive`` and ``log_mass``."""
+        """Parameters that ``synthesis.Synthesizer`` takes, and ``component``, ``survey``, ``passive``, ``log_mass``."""
         component = self.components(random)
         p: Parameters = {"component": component, "survey": component < len(SURVEY_SHARES)}
         p["redshift"] = self._redshift(random, component)
@@ -151,8 +151,7 @@ class Prior:
         self._metals(random, p)
         self._dust(random, p)
         self._nucleus(random, p)
-        live = ((self._metallicity_weights(p["metallicity"]).double() @ self._live) * p["weights"]).sum(1)
-        p["log_mass_formed"] = p["log_mass"] - torch.log10(live)
+        p["log_mass_formed"] = p["log_mass"] - torch.log10(self._surviving_share(p["metallicity"], p["weights"]))
         return p
 
     def _between(self, low: float, high: float) -> tuple[float, float]:
@@ -179,13 +178,12 @@ class Prior:
         u, v = random.uniform("mass"), random.first().uniform("type")
         cdf, grid = self._mass
         at_low, at_high = _forward(low, grid, cdf), _forward(high, grid, cdf)
-        nearby_passive = v < 0.5
         field = _inverse(uniform(u, at_low, at_high), cdf, grid)
         early = truncated_normal(u, 10.8, 0.8, low, high)
         late = uniform(u**0.7, low, torch.maximum(high.clamp(max=11.7), low + 0.1))
         draws = {
             "field": field,
-            "nearby": torch.where(nearby_passive, early, late),
+            "nearby": torch.where(v < 0.5, early, late),
             "passive": truncated_normal(u, 11.0, 0.6, low, high),
             "flat": uniform(u, low, high),
             "low": uniform(u, low, high),
@@ -194,17 +192,15 @@ class Prior:
         quiescent = 0.03 + 0.9 * (1 - 0.4 * z) * torch.sigmoid((mass - 10.5) / 0.35)
         share = {"field": quiescent, "nearby": 0.5, "passive": 1.0, "flat": 0.3, "low": 0.3}
         v = torch.where(component == COMPONENTS.index("field"), random.uniform("type"), v)
-        return v < _choose(
-            component, {k: torch.as_tensor(x, dtype=z.dtype, device=z.device).expand(len(z)) for k, x in share.items()}
-        ), mass
+        chance = _choose(component, {name: torch.zeros_like(z) + value for name, value in share.items()})
+        return v < chance, mass
 
     def _history(self, random: CounterRandom, p: Parameters) -> Tensor:
         """Shares of the mass formed in the bins of age."""
         r, passive, survey, edges = random, p["passive"], p["survey"], self._edges
         age = 1e9 * self._tables.age(p["redshift"])
-        onset = age * torch.where(
-            passive, uniform(r.uniform("onset"), 0.45, 0.98), uniform(r.uniform("onset"), 0.25, 0.98)
-        )
+        u = r.uniform("onset")
+        onset = age * torch.where(passive, uniform(u, 0.45, 0.98), uniform(u, 0.25, 0.98))
         tau_passive = onset / log_uniform(r.uniform("tau"), 5.0, 40.0)
         tau = torch.where(passive, tau_passive, 1e9 * log_uniform(r.uniform("tau"), 0.3, 10.0))
         smooth = sfh.delayed(edges, onset, tau)

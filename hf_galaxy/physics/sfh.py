@@ -18,7 +18,7 @@ def normalised(mass: Tensor) -> Tensor:
 
 
 def delayed(edges: Tensor, onset: Tensor, tau: Tensor) -> Tensor:
-    """(n, k) shares of SFR ∝ t exp(-t / tau), t since the onset; edges (k + 1,), onset (lookback) and tau (n,) in yr."""
+    """(n, k) shares of SFR ∝ t exp(-t / tau), t since the onset (lookback, n,); edges (k + 1,); all in yr."""
 
     def formed(since: Tensor) -> Tensor:
         x = since / tau[:, None]
@@ -36,7 +36,7 @@ def piecewise(edges: Tensor, borders: Tensor, log_rate: Tensor) -> Tensor:
 
 
 def continuity_borders(age: Tensor, bins: int = 8) -> Tensor:
-    """(n, bins + 1) borders in yr: 0, 30, 100, 330 Myr, then even in the logarithm to 95 % of the age (n,), and the age."""
+    """(n, bins + 1) borders in yr: 0, 30, 100, 330 Myr, then even in log to 95 % of the age (n,), and the age."""
     fixed = torch.tensor([0.0, 3e7, 1e8, 3.3e8], dtype=age.dtype, device=age.device).expand(len(age), 4)
     t = torch.linspace(0, 1, bins - 4 + 1, dtype=age.dtype, device=age.device)[None]
     start = torch.log10(torch.full_like(age, 9e8)).minimum(torch.log10(0.6 * age))[:, None]
@@ -51,7 +51,7 @@ def truncate(edges: Tensor, shares: Tensor, since: Tensor, factor: Tensor) -> Te
 
 
 def add_burst(edges: Tensor, shares: Tensor, start: Tensor, length: Tensor, fraction: Tensor) -> Tensor:
-    """With a share ``fraction`` (n,) of the mass formed at a constant rate from lookback ``start`` on, for ``length`` yr."""
+    """A share ``fraction`` (n,) of the mass formed at a constant rate from lookback ``start`` on, for ``length`` yr."""
     burst = normalised(_overlap(edges, (start - length).clamp(min=0.0), start))
     return shares * (1 - fraction[:, None]) + burst * fraction[:, None]
 

