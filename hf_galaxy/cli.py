@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+from transformers import logging
+
 from hf_galaxy import commands
 
 USER_ERROR = 2
@@ -167,6 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
     except SystemExit as stop:  # argparse has said why, or shown the help
         return int(stop.code or 0)
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         arguments.run(arguments)
     except KeyboardInterrupt:

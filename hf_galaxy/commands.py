@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -23,10 +23,8 @@ from hf_galaxy.physics.filters import FilterSet
 from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
 from hf_galaxy.physics.priors import SimulationSettings
 from hf_galaxy.physics.simulate import Simulator
+from hf_galaxy.posterior import GalaxyPosterior
 from hf_galaxy.variables_galaxy import PROPERTIES, Variable, default_variables
-
-if TYPE_CHECKING:
-    from hf_galaxy.posterior import GalaxyPosterior
 
 ROWS_AT_ONCE = 4096  # rows of a catalogue, and of a simulation, that are worked on together
 FOLDS = 4  # parts of the bands that `plot` hides in turn
@@ -55,8 +53,7 @@ def predict(arguments: argparse.Namespace) -> None:
     asked = _asked(arguments.ask, galaxy)
     parts = []
     for rows in _chunks(len(catalogue), "predict"):
-        posterior = galaxy.condition(catalogue[rows])
-        parts.append(_answers(posterior, asked, arguments))
+        parts.append(_answers(galaxy.condition(catalogue[rows]), asked, arguments, arguments.seed + rows.start))
     answers = vstack(parts, metadata_conflicts="silent")
     kept = _identity(catalogue, answers.colnames)
     write_table(hstack([kept, answers]) if kept.colnames else answers, arguments.output, arguments.overwrite)
@@ -116,8 +113,6 @@ def _check_table_output(arguments: argparse.Namespace) -> None:
 
 
 def _load(arguments: argparse.Namespace) -> GalaxyPosterior:
-    from hf_galaxy.posterior import GalaxyPosterior
-
     return GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision)
 
 
@@ -152,27 +147,16 @@ def _chunks(n: int, label: str) -> Iterator[slice]:
             bar.update(stop - start)
 
 
-def quantile_suffix(level: float) -> str:
-    """``p16`` of 0.16, ``p05`` of 0.05, ``p97_5`` of 0.975."""
-    whole, _, fraction = f"{100 * level:.10g}".partition(".")
-    return f"p{whole:>02}" + (f"_{fraction}" if fraction else "")
-
-
-def _answers(posterior: Any, asked: Sequence[Variable], arguments: argparse.Namespace) -> Table:
-    table = Table()
-    for variable in asked:
-        quantiles = np.asarray(posterior.quantiles(variable.name, arguments.quantiles))
-        for level, values in zip(arguments.quantiles, quantiles.T, strict=True):
-            name = f"{variable.name}_{quantile_suffix(level)}"
-            table[name] = Column(
-                values.astype(np.float32), unit=variable.unit or None, description=variable.description
-            )
+def _answers(posterior: GalaxyPosterior, asked: Sequence[Variable], arguments: argparse.Namespace, seed: int) -> Table:
+    """What `predict` writes of some galaxies."""
+    names = [v.name for v in asked]
+    table = posterior.summary(names, arguments.quantiles)
+    table["log_prob_photometry"] = posterior.log_prob_photometry()
     if arguments.samples:
-        draws = posterior.sample(arguments.samples, [v.name for v in asked], seed=arguments.seed)
+        draws = posterior.sample(arguments.samples, names, seed)
         for variable in asked:
-            values = np.asarray(draws[variable.name], dtype=np.float32)
-            table[f"{variable.name}_samples"] = Column(values, unit=variable.unit or None)
-    return table
+            table[f"{variable.name}_samples"] = u.Quantity(draws[variable.name], variable.unit, dtype=np.float32)
+    return Table(table)
 
 
 def _identity(catalogue: Catalogue, taken: Sequence[str]) -> Table:
@@ -225,7 +209,7 @@ def _predicted_from_others(
     return np.stack([np.asarray(posterior.quantiles(name, levels))[fold.get(name, 0)] for name in bands])
 
 
-def _draw_densities(axes: np.ndarray, posterior: Any, row: Catalogue, asked: Sequence[Variable]) -> None:
+def _draw_densities(axes: np.ndarray, posterior: GalaxyPosterior, row: Catalogue, asked: Sequence[Variable]) -> None:
     from hf_galaxy.plotting.posterior import plot_marginals
 
     densities, medians, intervals, truths = {}, {}, {}, {}
@@ -252,4 +236,4 @@ def _comparison(table: Table, name: str) -> float | None:
     return None
 
 
-__all__ = ["info", "photometry", "plot", "predict", "quantile_suffix", "simulate"]
+__all__ = ["info", "photometry", "plot", "predict", "simulate"]

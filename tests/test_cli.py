@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from astropy.table import Table
 
+from hf_galaxy import GalaxyConfig, GalaxyModel, GalaxyPosterior, GalaxyTokenizer, commands
 from hf_galaxy.cli import main
-from hf_galaxy.commands import quantile_suffix
 from hf_galaxy.data.catalogues import read_catalogue
+from hf_galaxy.posterior import quantile_suffix
 from hf_galaxy.variables_galaxy import PROPERTIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +77,149 @@ def test_a_simulation_repeats_with_its_seed(tmp_path, simulated):
     assert again.read_text() == simulated.read_text()
     assert main(["simulate", "3", "--seed", "8", "-o", str(other)]) == 0
     assert other.read_text() != simulated.read_text()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A tiny model that has learnt nothing, as a folder."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    config = GalaxyConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_question_layers=1, num_attention_heads=2
+    )
+    GalaxyModel(config).save_pretrained(folder)
+    GalaxyTokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def catalogue(tmp_path) -> Path:
+    """Three galaxies in two bands: one seen in both, one in one, one in none."""
+    path = tmp_path / "catalogue.ecsv"
+    columns = {"J0660": [5000.0, -300.0, np.nan], "J0660_err": [100.0, 300.0, 100.0],
+               "rSDSS": [4000.0, np.nan, np.nan], "rSDSS_err": [50.0, 50.0, np.nan]}  # fmt: skip
+    others = {"id": ["c", "a", "b"], "redshift_spec": [0.1, 0.2, np.nan], "redshift_p50": [9.0, 9.0, 9.0]}
+    Table({**others, **columns}, units=dict.fromkeys(columns, "nJy")).write(path)
+    return path
+
+
+def run(*arguments: object) -> None:
+    assert main([str(a) for a in arguments]) == 0
+
+
+def test_predict_answers_what_is_asked_in_the_order_of_the_catalogue(tmp_path, model, catalogue, capsys):
+    output = tmp_path / "answer.fits"
+    run("predict", catalogue, "-o", output, "--model", model, "--ask", "redshift,ew_halpha,J0400",
+        "--quantiles", "0.05,0.5,0.975", "--samples", 7)  # fmt: skip
+    table = Table.read(output)
+    assert list(table["id"]) == ["c", "a", "b"]
+    assert "J0660" not in table.colnames and "redshift_spec" in table.colnames
+    for name, unit in (("redshift", None), ("ew_halpha", "Angstrom"), ("J0400", "nJy")):
+        low, median, high = (table[f"{name}_{suffix}"] for suffix in ("p05", "p50", "p97_5"))
+        assert (low < median).all() and (median < high).all() and (median != 9.0).all()
+        assert median.unit == unit
+        assert table[f"{name}_samples"].shape == (3, 7)
+    assert list(table["n_evidence"]) == [2, 1, 0]
+    np.testing.assert_array_equal(np.isnan(np.ma.filled(table["log_prob_photometry"], np.nan)), [False, False, True])
+    assert "rows without any evidence, answered by the prior: 1" in capsys.readouterr().err
+
+
+def test_predict_gives_what_the_posterior_gives(tmp_path, model, catalogue):
+    output = tmp_path / "answer.ecsv"
+    run("predict", catalogue, "-o", output, "--model", model, "--given", "redshift")
+    table = Table.read(output)
+    posterior = GalaxyPosterior.from_pretrained(str(model)).condition(catalogue, given=["redshift"])
+    expected = posterior.quantiles("log_mstar", [0.16, 0.5, 0.84])
+    found = np.stack([table[f"log_mstar_p{p}"] for p in (16, 50, 84)], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)  # float32 in the model, decimals in the file
+    assert list(table["n_evidence"]) == [3, 2, 0]
+    assert {f"{name}_p50" for name in PROPERTIES} <= set(table.colnames)
+
+
+def test_pieces_of_a_catalogue_are_put_together_in_order(tmp_path, model, catalogue, monkeypatch):
+    whole, pieces = tmp_path / "whole.ecsv", tmp_path / "pieces.ecsv"
+    run("predict", catalogue, "-o", whole, "--model", model)
+    monkeypatch.setattr(commands, "ROWS_AT_ONCE", 2)
+    run("predict", catalogue, "-o", pieces, "--model", model)
+    for name in ("redshift_p50", "ew_hbeta_p84", "log_prob_photometry"):
+        np.testing.assert_allclose(Table.read(pieces)[name], Table.read(whole)[name], rtol=1e-5)  # float32
+
+
+def test_plot_draws_a_galaxy(tmp_path, model, catalogue):
+    for index in (0, 1):
+        output = tmp_path / f"galaxy{index}.png"
+        run("plot", catalogue, "--index", index, "-o", output, "--model", model, "--ask", "redshift,log_mstar")
+        assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_hides_each_band_from_its_own_prediction(model, catalogue):
+    galaxy = GalaxyPosterior.from_pretrained(str(model))
+    row = read_catalogue(catalogue)[[0]]
+    predicted = commands._predicted_from_others(galaxy, row, ["J0660", "rSDSS", "J0400"], [0.5])
+    seen = {"J0660": (5000.0, 100.0), "rSDSS": (4000.0, 50.0)}
+    expected = [
+        galaxy.condition(rSDSS=seen["rSDSS"]).quantiles("J0660", [0.5])[0],
+        galaxy.condition(J0660=seen["J0660"]).quantiles("rSDSS", [0.5])[0],
+        galaxy.condition(**seen).quantiles("J0400", [0.5])[0],
+    ]
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4)  # float32, batches of another size
+
+
+def test_info_says_what_a_model_is(model, capsys):
+    run("info", "--model", model)
+    shown = capsys.readouterr().out
+    assert "parameters" in shown and "J0660" in shown and "log_mstar" in shown
+
+
+def test_bad_catalogues_are_refused(tmp_path, model, catalogue, capsys):
+    output = tmp_path / "answer.fits"
+    arguments = ("-o", output, "--model", model)
+    assert "absent.fits: no such file" in refused(capsys, "predict", tmp_path / "absent.fits", *arguments)
+    assert "no variable has that name; the nearest is redshift" in refused(
+        capsys, "predict", catalogue, *arguments, "--given", "redhsift"
+    )
+    table = Table.read(catalogue)
+    table["rSDSS_err"] = [50.0, 50.0, -1.0]
+    table["rSDSS"] = [1.0, 2.0, 3.0]
+    table.write(tmp_path / "units.csv")
+    assert "column J0660 has no unit" in refused(capsys, "predict", tmp_path / "units.csv", *arguments)
+    message = refused(capsys, "predict", tmp_path / "units.csv", *arguments, "--unit", "nJy")
+    assert message.startswith(f"hf-galaxy: error: {tmp_path / 'units.csv'}: column rSDSS_err, row 2: -1")
+    assert not output.exists()
+
+
+def test_unknown_questions_and_rows_are_refused(tmp_path, model, catalogue, capsys):
+    arguments = ("-o", tmp_path / "answer.fits", "--model", model)
+    assert main([str(a) for a in ("predict", catalogue, *arguments, "--ask", "log_mass")]) == 2
+    assert "the model knows no such variable; the nearest is log_mstar" in capsys.readouterr().err.splitlines()[-1]
+    figure = ("-o", tmp_path / "galaxy.png", "--model", model)
+    assert main([str(a) for a in ("plot", catalogue, *figure, "--index", 3)]) == 2
+    assert "there is no row 3; rows are 0 to 2" in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["catalogue.ecsv"]
+
+
+def test_damaged_checkpoints_are_refused(tmp_path, model, catalogue, capsys):
+    def refuse(folder: object) -> str:
+        return refused(capsys, "predict", catalogue, "-o", tmp_path / "answer.fits", "--model", folder)
+
+    assert "there is no such folder" in refuse(tmp_path / "absent")
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+    weights = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    assert str(copy) in refuse(copy) and not (tmp_path / "answer.fits").exists()
+    (copy / "model.safetensors").unlink()
+    assert "model.safetensors missing" in refuse(copy)
+    (copy / "model.safetensors").write_bytes(weights)
+    (copy / "config.json").write_text("{")
+    assert "config.json: damaged" in refuse(copy)
+
+
+def test_photometry_then_predict_on_real_spectra(tmp_path, model, real_data):
+    spectra = sorted((real_data / "sdss_spectra").glob("spec-*.fits"))[:2]
+    run("photometry", *spectra, "-o", tmp_path / "photometry.fits")
+    run("predict", tmp_path / "photometry.fits", "-o", tmp_path / "answer.fits", "--model", model, "--ask", "redshift")
+    table = Table.read(tmp_path / "answer.fits")
+    assert (table["n_evidence"] > 50).all() and np.isfinite(table["redshift_spec"]).all()
 
 
 def test_outputs_are_checked_before_the_work(tmp_path, capsys, spectrum):
