@@ -15,6 +15,11 @@ AutoConfig.register(GalaxyConfig.model_type, GalaxyConfig, exist_ok=True)
 AutoModel.register(GalaxyConfig, GalaxyModel, exist_ok=True)
 AutoTokenizer.register(GalaxyConfig, GalaxyTokenizer, exist_ok=True)
 
+# Saved folders carry the code of these classes, so that they load where this package is not installed.
+GalaxyConfig.register_for_auto_class()
+GalaxyModel.register_for_auto_class("AutoModel")
+GalaxyTokenizer.register_for_auto_class("AutoTokenizer")
+
 __version__ = "0.1.0"
 
 __all__ = ["BANDS", "PROPERTIES", "GalaxyConfig", "GalaxyModel", "GalaxyPosterior", "GalaxyTokenizer", "Variable"]

@@ -123,11 +123,11 @@ class GalaxyEmbeddings(nn.Module):
         return 2 * math.pi / COARSEST_PERIOD * (COARSEST_PERIOD / FINEST_PERIOD) ** exponent
 
     def identity(self, ids: Tensor) -> Tensor:
-        """Which variable: learned, and for a band a function of its wavelength, so that a new band starts with sense."""
+        """Which variable: learned, plus a function of its wavelength, so that a new band starts with sense."""
         return self.variable(ids) + self.wavelength(self.facts.wavelength[ids])
 
     def fourier(self, x: Tensor, error: Tensor) -> Tensor:
-        """Expected sine and cosine of an uncertain value: detail finer than its error fades (Barron et al. 2021, eq. 8)."""
+        """Expected sine and cosine of an uncertain value: detail below its error fades (Barron et al. 2021, 8)."""
         phase = x.unsqueeze(-1) * self.frequency
         fade = torch.exp(-0.5 * (error.unsqueeze(-1) * self.frequency) ** 2)
         return torch.cat([phase.sin() * fade, phase.cos() * fade], dim=-1)

@@ -178,10 +178,10 @@ class GalaxyPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["GalaxyEncoderLayer", "GalaxyQuestionLayer"]
+    _no_split_modules = ["GalaxyEncoderLayer", "GalaxyQuestionLayer"]  # noqa: RUF012 (the library's interface)
     _supports_sdpa = True
     _supports_attention_backend = True
-    _can_record_outputs = {"hidden_states": GalaxyEncoderLayer, "attentions": GalaxyAttention}
+    _can_record_outputs = {"hidden_states": GalaxyEncoderLayer, "attentions": GalaxyAttention}  # noqa: RUF012
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -277,7 +277,7 @@ class GalaxyModel(GalaxyPreTrainedModel):
         return self.head(self.head_norm(hidden_states))
 
     def density(self, logits: Tensor, query_ids: Tensor, query_errors: Tensor, reference: Tensor) -> MixtureDensity:
-        """Densities of the answers, in token coordinates; `reference` of the shape of `query_ids` without its last axis."""
+        """Densities of the answers `(..., questions)` in token coordinates; `reference` has no axis of questions."""
         facts = self.embeddings.facts
         return mixture_from_logits(
             logits,
@@ -344,7 +344,7 @@ class GalaxyModel(GalaxyPreTrainedModel):
         num_samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Joint draws `(batch, num_samples, q)` in token coordinates; every galaxy is asked the questions of the first."""
+        """Joint draws `(batch, num_samples, q)` in token coordinates; all are asked the questions of the first."""
         context = self.encode(input_ids, values, errors, attention_mask)
         asked = None if query_errors is None else query_errors.reshape(-1, query_errors.shape[-1])[0]
         questions = query_ids.reshape(-1, query_ids.shape[-1])[0]

@@ -181,8 +181,8 @@ def default_variables() -> tuple[Variable, ...]:
         for line, (wave, label) in LINES.items()
     ]  # fmt: skip
     fluxes = [
-        Variable(f"flux_{line}", unit="erg / (s cm2)", transform="asinh", softening=1e-17, scale=FLUX_SCALE, shifted=True,
-                 pivot=wave, description=f"observed, attenuated flux of {label}")
+        Variable(f"flux_{line}", unit="erg / (s cm2)", transform="asinh", softening=1e-17, scale=FLUX_SCALE,
+                 shifted=True, pivot=wave, description=f"observed, attenuated flux of {label}")
         for line, (wave, label) in LINES.items()
     ]  # fmt: skip
     survey = Variable(
