@@ -137,7 +137,7 @@ def test_the_loss_falls(make):
     loop = make(steps=60, lr=1e-2, batch_size=32)
     loop.run()
     losses = [e["loss"] for e in history(loop.settings.out) if "loss" in e]
-    assert sum(losses[-10:]) < sum(losses[:10]) - 1.0  # a fall of 0.1 a step; seen: FALL
+    assert sum(losses[-10:]) < sum(losses[:10]) - 1.0  # a fall of 0.1 a step; seen: more than 2
 
 
 @pytest.mark.parametrize(
