@@ -16,6 +16,7 @@ import torch
 from harness import flux_table, machine_facts, model_facts, parser
 
 from hf_galaxy import GalaxyPosterior
+from hf_galaxy.coordinates_galaxy import Coordinates
 from hf_galaxy.data.galaxies import GalaxyTable
 from hf_galaxy.evaluation.calibration import (
     calibration_test,
@@ -29,13 +30,14 @@ from hf_galaxy.evaluation.photoz import photoz_by_bin, photoz_statistics, residu
 from hf_galaxy.evaluation.report import assemble_report, write_report
 from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
 from hf_galaxy.posterior import quantile_suffix
-from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS
+from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS, default_variables
 
 MAGNITUDE_EDGES = (11.0, 20.0, 21.0, 22.0, 22.5)  # in iSDSS, noiseless
 TARGETS = {"11-20": 0.003, "20-21": 0.006, "21-22": 0.015}  # sigma_NMAD to reach
 SIMULATION_SEED = 20_261_122  # far from the seeds of training sets
 LEVELS = np.array([0.005, 0.02, *np.arange(0.04, 0.961, 0.04).round(2), 0.5, 0.98, 0.995])
 LEVELS.sort()  # holds 0.16, 0.5 and 0.84
+VARIABLES = {variable.name: variable for variable in default_variables()}
 JOINT = ("redshift", "log_mstar", "av", "log_sfr", "ew_halpha")
 CASE_B = 2.86  # Hα/Hβ without dust; Osterbrock & Ferland (2006), 10,000 K
 HIGHLIGHT = ("redshift", "log_mstar", "log_sfr", "ew_halpha")
@@ -59,9 +61,13 @@ def main(argv: list[str] | None = None) -> None:
     magnitude = i_magnitude(galaxies.flux)
     quantiles = asked_quantiles(posterior)
     pits = {name: np.clip(posterior.cdf(name, truth[name]), 0.0, 1.0) for name in PROPERTIES}
+    nll = {name: negative_log_likelihood(posterior, name, truth[name]) for name in PROPERTIES}
     metrics = {
         "redshift": redshift_metrics(median(quantiles["redshift"]), truth["redshift"], magnitude),
-        "properties": {name: property_metrics(quantiles[name], truth[name], pits[name]) for name in PROPERTIES},
+        "properties": {
+            name: property_metrics(name, quantiles[name], truth[name], pits[name], nll[name]) for name in PROPERTIES
+        },
+        "mean_nll": float(np.mean([np.mean(values) for values in nll.values()])),
         "by_survey": by_survey(median(quantiles["redshift"]), truth["redshift"], galaxies.survey.numpy()),
     }
     if given.joint:
@@ -127,11 +133,25 @@ def redshift_metrics(z_phot: np.ndarray, z_true: np.ndarray, magnitude: np.ndarr
     return {"all": photoz_statistics(z_phot, z_true), "by_i": bins}
 
 
-def property_metrics(quantiles: np.ndarray, truth: np.ndarray, pit: np.ndarray) -> dict[str, Any]:
+def negative_log_likelihood(posterior: Any, name: str, truth: np.ndarray) -> np.ndarray:
+    """(n,) of the marginal posterior, in nats of the token coordinate, so that it compares between properties."""
+    jacobian = Coordinates([VARIABLES[name]], torch.float64).log_slope(torch.tensor(truth).unsqueeze(-1)).squeeze(-1)
+    return jacobian.numpy() - posterior.log_prob({name: truth})
+
+
+def property_metrics(
+    name: str, quantiles: np.ndarray, truth: np.ndarray, pit: np.ndarray, nll: np.ndarray
+) -> dict[str, Any]:
+    """In the unit of the property; ``*_coordinate`` in its standardised coordinate, which tames wide ranges."""
+    forward = np.vectorize(VARIABLES[name].forward)
+    in_coordinate = residual_statistics(forward(median(quantiles)), forward(truth))
     test = calibration_test(pit)
     return {
         **residual_statistics(median(quantiles), truth)._asdict(),
         "crps": float(np.mean(crps_from_quantiles(quantiles, LEVELS, truth))),
+        "sigma_nmad_coordinate": in_coordinate.sigma_nmad,
+        "crps_coordinate": float(np.mean(crps_from_quantiles(forward(quantiles), LEVELS, forward(truth)))),
+        "nll": float(np.mean(nll)),
         "pit_deviation": test.deviation,
         "verdict": test.verdict,
         "spread_score": test.spread_score,
@@ -196,12 +216,14 @@ def print_report(report: dict[str, Any]) -> None:
                 f"{name:>8} {row['n']:6d} {row['sigma_nmad']:10.4f} {target or '':>7} {row['bias']:+8.4f}"
                 f" {row['outliers_003']:7.2%} {row['outliers_015']:7.2%}"
             )
-    print(f"\n{'property':20s} {'sigma':>9} {'of prior':>9} {'CRPS':>9} {'PIT dev.':>8} {'68 %':>7}  verdict")
+    columns = ("sigma", "of prior", "CRPS", "CRPS std", "NLL", "PIT dev.", "68 %")
+    print(f"\n{'property':20s} " + " ".join(f"{column:>9}" for column in columns) + "  verdict")
     for name, row in metrics["properties"].items():
-        print(
-            f"{name:20s} {row['sigma_nmad']:9.3g} {row['prior_sigma_nmad']:9.3g} {row['crps']:9.3g}"
-            f" {row['pit_deviation']:8.2%} {row['coverage_68']:7.1%}  {row['verdict']}"
-        )
+        numbers = [f"{row[key]:9.3g}" for key in ("sigma_nmad", "prior_sigma_nmad", "crps")]
+        numbers += [f"{row[key]:9.3f}" for key in ("crps_coordinate", "nll")]
+        numbers += [f"{row[key]:9.2%}" for key in ("pit_deviation", "coverage_68")]
+        print(f"{name:20s} {' '.join(numbers)}  {row['verdict']}")
+    print(f"mean NLL of the {len(metrics['properties'])} properties: {metrics['mean_nll']:.3f}")
     if "joint" in metrics:
         joint = metrics["joint"]
         print(f"\njoint of {', '.join(joint['properties'])}: TARP deviation {joint['tarp_deviation']:.2%}")
@@ -229,11 +251,14 @@ def draw(out: Path, pits: dict, quantiles: dict, truth: dict, metrics: dict) -> 
         statistics=metrics["redshift"]["all"],
         residual_ax=axes[1, 0],
     )
-    for ax in axes[1, 1:]:
+    grid = axes[0, 0].get_gridspec()
+    for ax in axes[:, 1:].ravel():
         ax.remove()
-    for ax, name, scale in zip(axes[0, 1:], ("log_mstar", "ew_halpha"), ("linear", "asinh"), strict=True):
+    for column, name, scale in ((1, "log_mstar", "linear"), (2, "ew_halpha", "asinh")):
+        ax = figure.add_subplot(grid[:, column])
         note = rf"$\sigma_\mathrm{{NMAD}} = {metrics['properties'][name]['sigma_nmad']:.3g}$"
         plot_recovery(ax, truth[name], median(quantiles[name]), label=name, scale=scale, note=note)
+        ax.set_box_aspect(1)
     save_figure(figure, out.with_name(f"{out.stem}_recovery.png"))
 
 

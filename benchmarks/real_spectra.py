@@ -75,7 +75,7 @@ def fors2_table(files: Iterable[Path], error_floor: float) -> tuple[QTable, dict
         try:
             photometry_table(file, filters, redshift, error_floor, FORS2_SCALE)
         except ValueError as error:
-            refused[file.stem] = str(error).removeprefix(f"{file}: ")
+            refused[file.stem] = str(error).removeprefix(f"{file}: ").split(";")[0]
         else:
             kept.append((file, redshift))
     tables = [photometry_table(file, filters, z, error_floor, FORS2_SCALE) for file, z in kept]
@@ -206,11 +206,13 @@ def draw(out: Path, sdss: QTable, fors2: QTable, answers: dict[str, Any], metric
             truth_label=r"$z_\mathrm{spec}$",
         )
         axes[0, column].set_title({"sdss": "SDSS", "fors2": f"FORS2, $r = {FORS2_SCALE[1]}$"}[name])
-    axes[1, 2].remove()
+    for ax in axes[:, 2]:
+        ax.remove()
+    wide = figure.add_subplot(axes[0, 2].get_gridspec()[:, 2])
     width, quantiles = plain(sdss["ew_halpha_spec"]), answers["sdss"]["ew_halpha"]
     there = np.isfinite(width)
     plot_recovery(
-        axes[0, 2],
+        wide,
         width[there],
         quantiles[there, 2],
         interval=(quantiles[there, 1], quantiles[there, 3]),
@@ -219,6 +221,7 @@ def draw(out: Path, sdss: QTable, fors2: QTable, answers: dict[str, Any], metric
         truth_label="SDSS",
         note=rf"$\rho = {metrics['sdss']['spearman_ew_halpha']:.2f}$",
     )
+    wide.set_box_aspect(1)
     save_figure(figure, out.with_suffix(".png"))
 
 

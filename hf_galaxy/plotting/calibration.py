@@ -128,11 +128,13 @@ def plot_photoz(
         for sign in (-1, 1):
             ax.plot(line, line + sign * edge * (1 + line), color=GREY, linewidth=0.7, linestyle=dash, zorder=3)
     _cloud(ax, z_true, z_phot, (low, high), (low, high), interval)
+    if z_true.size <= CROWD:
+        _beyond(ax, z_true, z_phot, (low, high))
     ax.set_xlim(low, high)
     ax.set_ylim(low, high)
     ax.set_ylabel(r"$z_\mathrm{phot}$")
     if statistics is not None:
-        ax.text(0.045, 0.955, _photoz_text(statistics), transform=ax.transAxes, ha="left", va="top", fontsize=8.5)
+        _note(ax, _photoz_text(statistics))
     if residual_ax is None:
         ax.set_xlabel(truth_label)
         return ax
@@ -184,8 +186,23 @@ def plot_recovery(
     ax.set_xlabel(f"{truth_label} {axis_label(label)}")
     ax.set_ylabel(f"{estimate_label} {symbol(label)}")
     if note:
-        ax.text(0.045, 0.955, note, transform=ax.transAxes, ha="left", va="top", fontsize=8.5)
+        _note(ax, note)
     return ax
+
+
+def _note(ax: Axes, text: str) -> None:
+    """Text in the upper left corner, readable over points."""
+    paper = {"boxstyle": "square,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    ax.text(0.045, 0.955, text, transform=ax.transAxes, ha="left", va="top", fontsize=8.5, bbox=paper, zorder=5)
+
+
+def _beyond(ax: Axes, x: np.ndarray, y: np.ndarray, limits: tuple[float, float]) -> None:
+    """Points above or below the panel as arrows just inside its edge."""
+    low, high = limits
+    margin = 0.035 * (high - low)
+    for outside, edge, marker in ((y > high, high - margin, "^"), (y < low, low + margin, "v")):
+        at = np.full(int(outside.sum()), edge)
+        ax.scatter(x[outside], at, s=16, marker=marker, color=VERMILION, edgecolor="white", linewidth=0.3, zorder=4)
 
 
 def _deviation(pit: NDArray[np.float64]) -> float:
@@ -225,10 +242,8 @@ def _photoz_residual(ax: Axes, z_true: np.ndarray, z_phot: np.ndarray, limits: A
     _cloud(ax, z_true, delta, limits, (-bound, bound))
     ax.set_xlim(*limits)
     ax.set_ylim(-bound, bound)
-    for sign, marker in ((1, "^"), (-1, "v")) if z_true.size <= CROWD else ():
-        beyond = sign * delta > bound
-        at = np.full(beyond.sum(), sign * 0.93 * bound)
-        ax.scatter(z_true[beyond], at, s=16, marker=marker, color=VERMILION, edgecolor="white", linewidth=0.3, zorder=4)
+    if z_true.size <= CROWD:
+        _beyond(ax, z_true, delta, (-bound, bound))
     ax.set_ylabel(r"$\Delta z/(1+z)$")
 
 

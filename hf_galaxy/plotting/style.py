@@ -131,7 +131,8 @@ def dress(ax: Axes) -> None:
             size, width = RC[f"{axis}tick.{which}.size"], RC[f"{axis}tick.{which}.width"]
             ax.tick_params(axis=axis, which=which, direction="in", length=size, width=width, top=True, right=True)
         ax.tick_params(axis=axis, labelsize=RC[f"{axis}tick.labelsize"], labelfontfamily=RC["font.family"])
-        getattr(ax, f"{axis}axis").label.set(fontsize=RC["axes.labelsize"], fontfamily=RC["font.family"])
+        label = getattr(ax, f"{axis}axis").label
+        label.set(fontsize=RC["axes.labelsize"], fontfamily=RC["font.family"], math_fontfamily=RC["mathtext.fontset"])
     for spine in ax.spines.values():
         spine.set_linewidth(RC["axes.linewidth"])
     ax.minorticks_on()

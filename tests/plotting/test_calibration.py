@@ -16,11 +16,12 @@ def texts(ax):
 
 def test_pit_panels_show_a_density_and_state_the_same_deviation_as_evaluation():
     _, axes = new_figure(1, 3)
-    plot_pit(axes, {"redshift": PIT, "av": RNG.uniform(size=2000)}, bins=10)
+    plot_pit(axes, {"redshift": PIT, "av": 1 - PIT}, bins=10)
     heights = next(p for p in axes[0, 0].patches if hasattr(p, "get_data")).get_data().values
     assert heights.mean() == pytest.approx(1.0)
     assert heights == pytest.approx(np.histogram(PIT, 10, (0, 1))[0] / 200)
     assert f"max dev. {100 * pit_deviation(PIT):.1f} %" in texts(axes[0, 0])
+    assert f"max dev. {100 * pit_deviation(1 - PIT):.1f} %" in texts(axes[0, 1])
     assert not axes[0, 2].axison
 
 
@@ -59,7 +60,9 @@ def test_few_outliers_beyond_the_residual_panel_are_arrows_at_its_edge():
     _, axes = new_figure(2, 1)
     plot_photoz(axes[0, 0], [0.1, 0.2, 0.3], [0.1, 0.5, 0.05], residual_ax=axes[1, 0])
     arrows = [c.get_offsets().data for c in axes[1, 0].collections[1:]]
-    assert arrows[0] == pytest.approx(np.array([[0.2, 0.093]]))
+    assert arrows[0] == pytest.approx(np.array([[0.2, 0.093]]))  # 3.5 % of the height below the edge
+    upper = axes[0, 0].collections[1].get_offsets().data
+    assert upper[0, 0] == 0.2 and 0.9 * axes[0, 0].get_ylim()[1] < upper[0, 1] < axes[0, 0].get_ylim()[1]
     assert arrows[1] == pytest.approx(np.array([[0.3, -0.093]]))
 
 

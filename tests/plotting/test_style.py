@@ -60,5 +60,6 @@ def test_axes_made_elsewhere_take_the_look():
     ax = plot_density(figure.add_subplot(), [0.0, 0.5, 1.0], [0.0, 2.0, 0.0])
     figure.canvas.draw()
     assert ax.get_xticklabels()[0].get_fontfamily() == [RC["font.family"]]
+    assert ax.xaxis.label.get_math_fontfamily() == RC["mathtext.fontset"]
     assert ax.xaxis.get_major_ticks()[0].tick2line.get_visible()
     assert len(ax.xaxis.get_minor_ticks()) > 0
