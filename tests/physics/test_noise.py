@@ -47,6 +47,13 @@ def test_faint_sources_have_the_depth_as_error():
         assert five_sigma == pytest.approx(depth, abs=0.01), name
 
 
+def test_depths_are_a_smooth_function_of_wavelength():
+    narrow = [DEPTHS[name] for name in EMBEDDED_BANDS if name.startswith("J0")]
+    assert np.abs(np.diff(narrow)).max() < 0.1 and np.abs(np.diff(narrow, 2)).max() < 0.08  # a slip of the pen is more
+    # the anchors of the assumed depths
+    assert (DEPTHS["J0400"], DEPTHS["J0500"], DEPTHS["J0700"], DEPTHS["J0910"]) == (22.4, 22.6, 22.4, 21.5)
+
+
 def test_bright_sources_have_the_floor_as_error():
     flux = constant_flux(1, 1e9)
     seen = NoiseModel(NoiseSettings.nominal()).observe(flux, generator())
@@ -131,7 +138,8 @@ def test_zero_points_scatter_from_band_to_band():
     settings = NoiseSettings(**{**QUIET, "fixed_floor": 1e-5, "zero_point_scatter": 0.01})
     flux = constant_flux(2000, 1e10)
     shift = -2.5 * torch.log10(NoiseModel(settings).observe(flux, generator(2)).flux / flux)
-    assert shift.std().item() == pytest.approx(0.01, rel=0.02)  # 124,000 draws: 5 σ is 1 %, photons add 1 %
+    within = shift - shift.mean(dim=1, keepdim=True)  # takes 1/62 of the variance away
+    assert within.std().item() == pytest.approx(0.01, rel=0.03)  # 124,000 draws: 5 σ is 1 %, photons add 1 %
 
 
 def test_floor_is_one_number_a_galaxy_within_its_range():
