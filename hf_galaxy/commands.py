@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,8 +26,6 @@ from hf_galaxy.posterior import GalaxyPosterior
 from hf_galaxy.variables_galaxy import PROPERTIES, Variable, default_variables
 
 ROWS_AT_ONCE = 4096  # rows of a catalogue, and of a simulation, that are worked on together
-FOLDS = 4  # parts of the bands that `plot` hides in turn
-GRID = 400
 
 
 def photometry(arguments: argparse.Namespace) -> None:
@@ -81,20 +78,14 @@ def plot(arguments: argparse.Namespace) -> None:
     check_output(arguments.output, arguments.overwrite)
     if find_spec("matplotlib") is None:
         raise ImportError('figures need matplotlib: pip install "hf-galaxy[plot]"')
-    from hf_galaxy.plotting.style import new_figure, save_figure
+    from hf_galaxy.figures import galaxy_figure
+    from hf_galaxy.plotting.style import save_figure
 
     galaxy, catalogue = _evidence(arguments)
     if arguments.index >= len(catalogue):
         raise ValueError(f"{catalogue.source}: there is no row {arguments.index}; rows are 0 to {len(catalogue) - 1}")
     asked = _asked(arguments.ask, galaxy)
-    row = catalogue[[arguments.index]]
-    columns = len(asked)
-    figure, axes = new_figure(2, columns, width=max(7.1, 2.4 * columns), height=5.6, height_ratios=[1.6, 1])
-    grid = axes[0, 0].get_gridspec()
-    for ax in axes[0]:
-        ax.remove()
-    _draw_sed(figure.add_subplot(grid[0, :]), galaxy, row)
-    _draw_densities(axes[1], galaxy.condition(row), row, asked)
+    figure = galaxy_figure(galaxy, catalogue[[arguments.index]], [v.name for v in asked])
     save_figure(figure, arguments.output)
 
 
@@ -174,66 +165,6 @@ def _simulated_table(rows: slice, bands: Sequence[str], drawn: Any, seen: Any) -
     for i, name in enumerate(PROPERTIES):
         table[f"true_{name}"] = Column(drawn.properties[:, i].numpy(), unit=units[name] or None)
     return table
-
-
-def _draw_sed(ax: Any, galaxy: GalaxyPosterior, row: Catalogue) -> None:
-    from hf_galaxy.plotting.sed import PREDICTED_LEVELS, plot_sed
-
-    bands = [v for v in galaxy.variables if v.kind == "flux"]
-    place = {name: i for i, name in enumerate(row.names)}
-    flux, error = (
-        np.array([table[0, place[b.name]] if b.name in place else np.nan for b in bands])
-        for table in (row.values, row.errors)
-    )
-    plot_sed(
-        ax,
-        [b.pivot for b in bands],
-        [b.width for b in bands],
-        flux,
-        error,
-        predicted=_predicted_from_others(galaxy, row, [b.name for b in bands], PREDICTED_LEVELS),
-    )
-
-
-def _predicted_from_others(
-    galaxy: GalaxyPosterior, row: Catalogue, bands: Sequence[str], levels: Sequence[float]
-) -> np.ndarray:
-    """(n_band, n_level) quantiles of the noiseless flux of each band, given the bands of the other folds."""
-    fold = {name: 1 + i % FOLDS for i, name in enumerate(n for n in bands if n in row.names)}
-    rows = row[[0] * (1 + FOLDS)]
-    values = rows.values.copy()
-    for name, part in fold.items():
-        values[part, row.names.index(name)] = np.nan
-    errors = np.where(np.isnan(values), np.nan, rows.errors)
-    posterior = galaxy.condition(replace(rows, values=values, errors=errors))
-    return np.stack([np.asarray(posterior.quantiles(name, levels))[fold.get(name, 0)] for name in bands])
-
-
-def _draw_densities(axes: np.ndarray, posterior: GalaxyPosterior, row: Catalogue, asked: Sequence[Variable]) -> None:
-    from hf_galaxy.plotting.posterior import plot_marginals
-
-    densities, medians, intervals, truths = {}, {}, {}, {}
-    for variable in asked:
-        low, lower, median, upper, high = np.asarray(
-            posterior.quantiles(variable.name, [0.001, 0.16, 0.5, 0.84, 0.999])
-        )[0]
-        margin = 0.2 * (high - low)
-        grid = np.linspace(low - margin, high + margin, GRID)
-        densities[variable.name] = grid, np.asarray(posterior.pdf(variable.name, grid))[0]
-        medians[variable.name], intervals[variable.name] = median, (lower, upper)
-        truth = _comparison(row.table, variable.name)
-        if truth is not None:
-            truths[variable.name] = truth
-    plot_marginals(axes, densities, truths=truths, medians=medians, intervals=intervals)
-
-
-def _comparison(table: Table, name: str) -> float | None:
-    """The value of the catalogue to compare with, if it has one."""
-    for column in (f"true_{name}", f"{name}_spec", name):
-        if column in table.colnames:
-            value = np.ma.filled(np.ma.asarray(table[column][:1], dtype=float), np.nan)[0]
-            return float(value) if np.isfinite(value) else None
-    return None
 
 
 __all__ = ["info", "photometry", "plot", "predict", "simulate"]

@@ -15,3 +15,19 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("HF_GALAXY_REAL_DATA does not name the folder of real test data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def blank_model(tmp_path_factory) -> Path:
+    """The folder of a tiny model that has learnt nothing."""
+    import torch
+
+    from hf_galaxy import GalaxyConfig, GalaxyModel, GalaxyTokenizer
+
+    folder = tmp_path_factory.mktemp("blank_model")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        GalaxyModel(GalaxyConfig(num_hidden_layers=1, num_question_layers=1, **sizes)).save_pretrained(folder)
+    GalaxyTokenizer().save_pretrained(folder)
+    return folder
