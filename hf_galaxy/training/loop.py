@@ -24,7 +24,19 @@ from .settings import TrainSettings
 MAX_SKIPPED_IN_A_ROW = 20
 
 # What a resumed run may not change: the batches or the meaning of the optimiser's state would be others.
-FIXED = ("size", "stage", "seed", "batch_size", "micro_batch", "online", "weight_decay", "beta1", "beta2", "ema_decay")
+FIXED = (
+    "size",
+    "stage",
+    "seed",
+    "batch_size",
+    "micro_batch",
+    "online",
+    "weight_decay",
+    "beta1",
+    "beta2",
+    "ema_decay",
+    "optimizer",
+)
 FIXED_SECTIONS = ("model", "noise", "conditioning", "simulation")
 
 
@@ -81,7 +93,9 @@ class Loop:
             )
         self.units = range(accelerator.process_index, units, accelerator.num_processes)
         self.raw = model.to(accelerator.device)
-        optimizer = make_optimizer(self.raw, settings.lr, settings.weight_decay, (settings.beta1, settings.beta2))
+        optimizer = make_optimizer(
+            self.raw, settings.lr, settings.weight_decay, (settings.beta1, settings.beta2), settings.optimizer
+        )
         self.model, self.optimizer = accelerator.prepare(self.raw, optimizer)
         self.average = WeightAverage(self.raw.parameters(), settings.ema_decay)
         self.progress, self.schedule = Progress(), self._plan()

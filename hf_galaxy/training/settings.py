@@ -57,6 +57,7 @@ class TrainSettings:
     warmup: int | None = _option(None, "steps of the linear rise of the rate")
     schedule: str = _option("wsd", "warm-up, constant, then linear decay; or cosine", ("wsd", "cosine"))
     decay_fraction: float = _option(0.25, "last part of the run over which the rate of wsd falls to zero")
+    optimizer: str = _option("auto", "auto takes Muon where torch has it", ("auto", "muon", "adamw"))
     weight_decay: float = _option(0.05, "of matrices; norms, biases and embeddings do not decay")
     beta1: float = _option(0.9, "AdamW")
     beta2: float = _option(0.98, "AdamW")
