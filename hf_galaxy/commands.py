@@ -46,13 +46,15 @@ def photometry(arguments: argparse.Namespace) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """A catalogue to a table of posterior quantiles."""
     _check_table_output(arguments)
-    galaxy, catalogue = _evidence(arguments)
+    galaxy = _load(arguments)
     asked = _asked(arguments.ask, galaxy)
+    catalogue = _evidence(arguments, galaxy)
+    _tell(catalogue)
     parts = []
     for rows in _chunks(len(catalogue), "predict"):
         parts.append(_answers(galaxy.condition(catalogue[rows]), asked, arguments, arguments.seed + rows.start))
     answers = vstack(parts, metadata_conflicts="silent")
-    kept = _identity(catalogue, answers.colnames)
+    kept = _identity(catalogue, galaxy, answers.colnames)
     write_table(hstack([kept, answers]) if kept.colnames else answers, arguments.output, arguments.overwrite)
 
 
@@ -81,10 +83,12 @@ def plot(arguments: argparse.Namespace) -> None:
     from hf_galaxy.figures import galaxy_figure
     from hf_galaxy.plotting.style import save_figure
 
-    galaxy, catalogue = _evidence(arguments)
+    galaxy = _load(arguments)
+    asked = _asked(arguments.ask, galaxy)
+    catalogue = _evidence(arguments, galaxy)
     if arguments.index >= len(catalogue):
         raise ValueError(f"{catalogue.source}: there is no row {arguments.index}; rows are 0 to {len(catalogue) - 1}")
-    asked = _asked(arguments.ask, galaxy)
+    _tell(catalogue)
     figure = galaxy_figure(galaxy, catalogue[[arguments.index]], [v.name for v in asked])
     save_figure(figure, arguments.output)
 
@@ -107,13 +111,14 @@ def _load(arguments: argparse.Namespace) -> GalaxyPosterior:
     return GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision)
 
 
-def _evidence(arguments: argparse.Namespace) -> tuple[GalaxyPosterior, Catalogue]:
-    """The model and the catalogue; what the catalogue says of itself goes to stderr."""
-    galaxy = _load(arguments)
-    catalogue = read_catalogue(arguments.catalogue, arguments.unit, arguments.given, galaxy.variables)
+def _evidence(arguments: argparse.Namespace, galaxy: GalaxyPosterior) -> Catalogue:
+    return read_catalogue(arguments.catalogue, arguments.unit, arguments.given, galaxy.variables)
+
+
+def _tell(catalogue: Catalogue) -> None:
+    """What the catalogue says of itself, on stderr."""
     for line in catalogue.report.lines():
         print(f"hf-galaxy: {catalogue.source}: {line}", file=sys.stderr)
-    return galaxy, catalogue
 
 
 def _asked(names: Sequence[str] | None, galaxy: GalaxyPosterior) -> list[Variable]:
@@ -150,10 +155,10 @@ def _answers(posterior: GalaxyPosterior, asked: Sequence[Variable], arguments: a
     return Table(table)
 
 
-def _identity(catalogue: Catalogue, taken: Sequence[str]) -> Table:
-    """Columns of the user's table that are no evidence: identities, positions, values to compare with."""
-    evidence = {form for name in catalogue.names for form in (name, name + ERROR_SUFFIX)}
-    return Table(catalogue.table[[c for c in catalogue.table.colnames if c not in evidence and c not in taken]])
+def _identity(catalogue: Catalogue, galaxy: GalaxyPosterior, taken: Sequence[str]) -> Table:
+    """Columns of the user's table other than bands: identities, positions, values to compare with."""
+    bands = {form for v in galaxy.variables if v.kind == "flux" for form in (v.name, v.name + ERROR_SUFFIX)}
+    return Table(catalogue.table[[c for c in catalogue.table.colnames if c not in bands and c not in taken]])
 
 
 def _simulated_table(rows: slice, bands: Sequence[str], drawn: Any, seen: Any) -> Table:

@@ -12,6 +12,7 @@ from astropy.table import Table
 from hf_galaxy import GalaxyPosterior, commands
 from hf_galaxy.cli import main
 from hf_galaxy.data.catalogues import read_catalogue
+from hf_galaxy.physics.ssp import MissingGridsError
 from hf_galaxy.posterior import quantile_suffix
 from hf_galaxy.variables_galaxy import PROPERTIES
 
@@ -162,13 +163,20 @@ def test_bad_catalogues_are_refused(tmp_path, blank_model, catalogue, capsys):
 
 
 def test_unknown_questions_and_rows_are_refused(tmp_path, blank_model, catalogue, capsys):
-    arguments = ("-o", tmp_path / "answer.fits", "--model", blank_model)
-    assert main([str(a) for a in ("predict", catalogue, *arguments, "--ask", "log_mass")]) == 2
-    assert "the model knows no such variable; the nearest is log_mstar" in capsys.readouterr().err.splitlines()[-1]
+    table = ("-o", tmp_path / "answer.fits", "--model", blank_model)
+    message = refused(capsys, "predict", catalogue, *table, "--ask", "log_mass")
+    assert "the model knows no such variable; the nearest is log_mstar" in message
     figure = ("-o", tmp_path / "galaxy.png", "--model", blank_model)
-    assert main([str(a) for a in ("plot", catalogue, *figure, "--index", 3)]) == 2
-    assert "there is no row 3; rows are 0 to 2" in capsys.readouterr().err.splitlines()[-1]
+    assert "there is no row 3; rows are 0 to 2" in refused(capsys, "plot", catalogue, *figure, "--index", 3)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["catalogue.ecsv"]
+
+
+def test_simulation_without_the_grids_says_what_to_install(tmp_path, capsys, monkeypatch):
+    def no_grids(*_):
+        raise MissingGridsError('no stellar grids; pip install "hf-galaxy[sim]"')
+
+    monkeypatch.setattr(commands, "Simulator", no_grids)
+    assert 'pip install "hf-galaxy[sim]"' in refused(capsys, "simulate", 3, "-o", tmp_path / "table.fits")
 
 
 def test_damaged_checkpoints_are_refused(tmp_path, blank_model, catalogue, capsys):
