@@ -125,18 +125,18 @@ def test_predict_gives_what_the_posterior_gives(tmp_path, blank_model, catalogue
 
 def test_pieces_of_a_catalogue_are_put_together_in_order(tmp_path, blank_model, catalogue, monkeypatch):
     whole, pieces = tmp_path / "whole.ecsv", tmp_path / "pieces.ecsv"
-    run("predict", catalogue, "-o", whole, "--model", blank_model)
+    asked = ("--model", blank_model, "--ask", "redshift,ew_hbeta")
+    run("predict", catalogue, "-o", whole, *asked)
     monkeypatch.setattr(commands, "ROWS_AT_ONCE", 2)
-    run("predict", catalogue, "-o", pieces, "--model", blank_model)
+    run("predict", catalogue, "-o", pieces, *asked)
     for name in ("redshift_p50", "ew_hbeta_p84", "log_prob_photometry"):
         np.testing.assert_allclose(Table.read(pieces)[name], Table.read(whole)[name], rtol=1e-5)  # float32
 
 
 def test_plot_draws_a_galaxy(tmp_path, blank_model, catalogue):
-    for index in (0, 1):
-        output = tmp_path / f"galaxy{index}.png"
-        run("plot", catalogue, "--index", index, "-o", output, "--model", blank_model, "--ask", "redshift,log_mstar")
-        assert output.read_bytes().startswith(b"\x89PNG")
+    output = tmp_path / "galaxy.png"
+    run("plot", catalogue, "--index", 1, "-o", output, "--model", blank_model)
+    assert output.read_bytes().startswith(b"\x89PNG")
 
 
 def test_info_says_what_a_model_is(blank_model, capsys):
