@@ -222,6 +222,7 @@ def draw(out: Path, sdss: QTable, fors2: QTable, answers: dict[str, Any], metric
         note=rf"$\rho = {metrics['sdss']['spearman_ew_halpha']:.2f}$",
     )
     wide.set_box_aspect(1)
+    wide.set_anchor("N")
     save_figure(figure, out.with_suffix(".png"))
 
 
