@@ -29,13 +29,24 @@ def load_pretrained(
     where = str(place) if place.is_dir() else str(source)
     try:
         config = GalaxyConfig.from_pretrained(where, revision=revision)
-        model = GalaxyModel.from_pretrained(where, revision=revision, config=config)
+        model, loading = GalaxyModel.from_pretrained(
+            where, revision=revision, config=config, output_loading_info=True
+        )
+        _check_weights(loading)
         tokenizer = GalaxyTokenizer.from_pretrained(where, revision=revision)
     except Exception as error:
         # Every loader below has its own exceptions; to the user they all mean that these files are no checkpoint.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{where}: not a usable checkpoint: {reason}") from error
     return model, tokenizer
+
+
+def _check_weights(loading: dict) -> None:
+    """Refuse weights that do not fit: a missing one would be random, and its answers look like any other."""
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        if wrong := list(loading.get(kind, ())):
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise ValueError(f"model.safetensors does not fit config.json: {kind.replace('_', ' ')}: {wrong[0]}{more}")
 
 
 def _check(folder: Path) -> None:

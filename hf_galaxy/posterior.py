@@ -61,6 +61,11 @@ class GalaxyPosterior:
         model, tokenizer = load_pretrained(source, revision)
         return cls(model.to(device), tokenizer)
 
+    def save_pretrained(self, folder: str) -> None:
+        """Write weights, tokenizer and code: a folder that `AutoModel` loads also where this package is not installed."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
     # ---- evidence
 
     @property
