@@ -113,16 +113,16 @@ WAVE = np.arange(4000.0, 7000.0, 2.0)
 def test_text_with_errors(tmp_path):
     flux = np.full(WAVE.shape, 3e-17)
     error = np.full(WAVE.shape, 1e-18)
-    error[5], flux[7] = 0.0, np.nan
+    error[5], error[6], flux[7] = 0.0, -1e-18, np.nan
     (spectrum,) = read_spectrum(write_text(tmp_path / "a.txt", [WAVE, flux, error], "z: 0.31"))
     assert spectrum.redshift == 0.31 and spectrum.facts == {"errors": "file"}
     np.testing.assert_array_equal(spectrum.wavelength, WAVE)  # vacuum unless said otherwise
-    assert np.nonzero(~spectrum.good)[0].tolist() == [5, 7]
+    assert np.nonzero(~spectrum.good)[0].tolist() == [5, 6, 7]
     assert spectrum.ivar[0] == pytest.approx(1e36)
     assert read_spectrum(tmp_path / "a.txt", redshift=0.5)[0].redshift == 0.5
 
 
-@pytest.mark.parametrize(("header", "redshift"), [("z: -1", None), ("redshift = 1.5e-1", 0.15), ("size: 3", None)])
+@pytest.mark.parametrize(("header", "redshift"), [("z: -1", None), ("redshift = 1.5e-1", 0.15), ("quartz: 3", None)])
 def test_redshift_of_the_header(tmp_path, header, redshift):
     assert read_spectrum(write_text(tmp_path / "a.txt", [WAVE, WAVE], header))[0].redshift == redshift
 
@@ -209,6 +209,19 @@ def test_other_fits(tmp_path):
 def test_fits_without_a_good_pixel(tmp_path):
     n = np.arange(3.58, 3.96, 1e-4).size
     assert "no good pixel among 38" in refused(write_sdss(tmp_path / "spec.fits", ivar=np.zeros(n)))
+
+
+def test_pixels_that_are_not_finite_do_not_count():
+    flux, ivar = np.array([1.0, np.nan, np.inf, 4.0, 5.0, 6.0]), np.array([1.0, 1.0, 1.0, np.nan, -1.0, np.inf])
+    spectrum = Spectrum(np.arange(1.0, 7.0), flux, ivar)
+    assert spectrum.good.tolist() == [True, False, False, False, False, False]
+    assert np.isfinite(spectrum.flux).all() and np.isfinite(spectrum.ivar).all()
+
+
+@pytest.mark.parametrize("wavelength", [[1.0, np.nan, 3.0], [0.0, 1.0, 2.0], [1.0, 1.0, 2.0], [1.0, 2.0, np.inf]])
+def test_impossible_wavelengths_are_refused(wavelength):
+    with pytest.raises(ValueError, match="must be positive and increase, but see pixel"):
+        Spectrum(np.array(wavelength), np.ones(3), np.ones(3))
 
 
 def test_shapes_of_a_spectrum_are_checked():
