@@ -46,7 +46,7 @@ def galaxy_table(row: np.ndarray, flux: np.ndarray, properties: np.ndarray, surv
         )
     unknown = sorted(set(survey) - set(SURVEYS))
     if unknown:
-        raise ValueError(f"survey {unknown[0]!r} is not one of {', '.join(SURVEYS)}")
+        raise ValueError(f"survey {str(unknown[0])!r} is not one of {', '.join(SURVEYS)}")
     codes = np.array([SURVEYS.index(name) for name in survey], dtype=np.int64)
     columns = [
         pa.array(row.astype(np.int64)),

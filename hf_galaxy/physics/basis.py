@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def load_basis(log_start: float, step: float, pixels: int, tolerance: float = TO
     path = cache_folder() / f"basis-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     try:
         return _load(path)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         basis = compress(read_grid(np.exp(log_start + step * (np.arange(pixels + 1) - 0.5))), tolerance)
     with suppress(OSError):
         _save(basis, path)

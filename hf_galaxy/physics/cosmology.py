@@ -11,12 +11,16 @@ from torch import Tensor
 HUBBLE_CONSTANT = 70.0
 OMEGA_MATTER = 0.3
 CM_PER_MPC = 3.0856775814913673e24
-AGE_TODAY_GYR = float(FlatLambdaCDM(H0=HUBBLE_CONSTANT, Om0=OMEGA_MATTER).age(0.0).value)
 
 
 def cosmology() -> FlatLambdaCDM:
     """The astropy cosmology of the simulations."""
     return FlatLambdaCDM(H0=HUBBLE_CONSTANT, Om0=OMEGA_MATTER)
+
+
+def age_today_gyr() -> float:
+    """Age of the universe in Gyr."""
+    return float(cosmology().age(0.0).to_value(u.Gyr))
 
 
 def interpolate(x: Tensor, start: float, step: float, table: Tensor) -> Tensor:
@@ -56,4 +60,4 @@ class CosmologyTables:
         return 5.0 * torch.log10(self.luminosity_distance(redshift)) + 25.0
 
 
-__all__ = ["AGE_TODAY_GYR", "CM_PER_MPC", "CosmologyTables", "cosmology", "interpolate"]
+__all__ = ["CM_PER_MPC", "CosmologyTables", "age_today_gyr", "cosmology", "interpolate"]

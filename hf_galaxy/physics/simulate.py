@@ -19,7 +19,7 @@ SELECTION_BAND = "iSDSS"
 AB_ZERO_NJY = 31.4
 CHUNK = 16  # batches of rows that are worked on together
 COARSE_STEP = 4e-3  # ln λ of the first look at the magnitude
-COARSE_MARGIN = 0.15  # mag that the first look may be wrong by; it is right to 0.02 mag but for the strongest lines
+COARSE_MARGIN = 0.02  # mag that the first look may be wrong by; 0.005 was the most of 6000
 LOOK_AHEAD = 16  # attempts of one row drawn together at most
 MAX_ATTEMPTS = 5000
 
@@ -69,12 +69,12 @@ class Simulator:
         self.batch_size = batch_size or (256 if self.device.type == "cpu" else 4096)
         self._selection = self.filters if SELECTION_BAND in self.filters else FilterSet.embedded()
         chosen = {SELECTION_BAND: self._selection[SELECTION_BAND]}
-        self._synthesizer = Synthesizer(
+        self.synthesizer = Synthesizer(
             {**self.filters, **chosen}, self.settings.redshift_max, self.settings.step, device
         )
         self._coarse = Synthesizer(chosen, self.settings.redshift_max, COARSE_STEP, device)
-        self._labels = Labels(self._synthesizer)
-        s = self._synthesizer
+        self._labels = Labels(self.synthesizer)
+        s = self.synthesizer
         self._prior = Prior(self.settings, s.age_edges, s.surviving_share, s.cosmology)
 
     @property
@@ -146,8 +146,9 @@ class Simulator:
             # few rows are left: several attempts of each are drawn together, and the first good one is taken
             ahead = min(max(self.batch_size * 2 // len(todo), 1), LOOK_AHEAD)
             tries = attempt[todo][:, None] + torch.arange(ahead, device=self.device)
-            p = self._prior.draw(CounterRandom(seed, row[todo].repeat_interleave(ahead), tries.flatten()))
-            near = self._inside(self._coarse_magnitude(p), COARSE_MARGIN).view(-1, ahead)
+            random = CounterRandom(seed, row[todo].repeat_interleave(ahead), tries.flatten())
+            p = self._prior.draw(random)
+            near = self._inside(self._coarse_magnitude(p, random), COARSE_MARGIN).view(-1, ahead)
             passed, first = near.any(1), near.int().argmax(1)
             place = torch.arange(len(todo), device=self.device)[passed] * ahead + first[passed]
             for key, value in p.items():
@@ -156,26 +157,31 @@ class Simulator:
             todo = todo[~passed]
         return found, attempt
 
-    def _coarse_magnitude(self, p: Parameters) -> Tensor:
-        rest = self._coarse.rest_frame(p)
+    def _coarse_magnitude(self, p: Parameters, random: CounterRandom) -> Tensor:
+        rest = self._coarse.rest_frame(_with_lines(p, self._coarse, random))
         return AB_ZERO_NJY - 2.5 * torch.log10(self._coarse.photometry(p, rest)[:, 0])
 
     def _synthesise(self, seed: int, row: Tensor, attempt: Tensor, drawn: Parameters) -> tuple[Tensor, Tensor, Tensor]:
         """Fluxes in the bands, properties, and the magnitude that decides."""
         fluxes, labels, magnitudes = [], [], []
-        where = self._synthesizer.bands.index(SELECTION_BAND)
+        where = self.synthesizer.bands.index(SELECTION_BAND)
         for i in range(0, len(row), self.batch_size):
             part = slice(i, i + self.batch_size)
-            p = {key: value[part] for key, value in drawn.items()}
             random = CounterRandom(seed, row[part], attempt[part])
-            table = self._synthesizer.line_table
-            p["line_factor"], p["nuclear_ratio"] = table.draw_factor(random), table.draw_nuclear(random, p["seyfert"])
-            rest = self._synthesizer.rest_frame(p)
+            p = _with_lines({key: value[part] for key, value in drawn.items()}, self.synthesizer, random)
+            rest = self.synthesizer.rest_frame(p)
             labels.append(self._labels(p, rest))
-            flux = self._synthesizer.photometry(p, rest)
+            flux = self.synthesizer.photometry(p, rest)
             fluxes.append(flux[:, : len(self.bands)])
             magnitudes.append(AB_ZERO_NJY - 2.5 * torch.log10(flux[:, where]))
         return torch.cat(fluxes), torch.cat(labels), torch.cat(magnitudes)
+
+
+def _with_lines(p: Parameters, synthesizer: Synthesizer, random: CounterRandom) -> Parameters:
+    """The parameters with the scatter of every line that the synthesizer knows: too wide to be kept for all rows."""
+    table = synthesizer.line_table
+    factor, ratio = table.draw_factor(random), table.draw_nuclear(random, p["seyfert"])
+    return {**p, "line_factor": factor, "nuclear_ratio": ratio}
 
 
 __all__ = ["SimulatedGalaxies", "SimulationSettings", "Simulator"]

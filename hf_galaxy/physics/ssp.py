@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from hf_galaxy.physics.cosmology import AGE_TODAY_GYR
+from hf_galaxy.physics.cosmology import age_today_gyr
+from hf_galaxy.physics.spectra import air_to_vacuum
 
 METALLICITIES = np.array([0.005, 0.02, 0.2, 0.4, 1.0, 2.5, 5.0])  # in units of Z = 0.02
 LOG_U = np.arange(-4.0, 0.01, 0.5)
@@ -47,19 +48,12 @@ def grid_folder() -> Path:
     return Path(spec.origin).parent / "models" / "grids"
 
 
-def vacuum_from_air(wavelength: np.ndarray) -> np.ndarray:
-    """Vacuum from air wavelengths in Å (Ciddor 1996, inverted by Piskunov for VALD); unchanged below 2000 Å."""
-    w = np.asarray(wavelength, dtype=float)
-    s = (1e4 / np.maximum(w, 2000.0)) ** 2
-    index = 1.0 + 8.336624212083e-5 + 0.02408926869968 / (130.1065924522 - s) + 1.599740894897e-4 / (38.92568793293 - s)
-    return np.where(w < 2000.0, w, w * index)
-
-
 def age_bin_edges() -> np.ndarray:
     """(43,) edges in yr of the 42 bins of lookback time: 0.1 dex from 1 Myr on, the first from 0, the last to today."""
-    centers = np.arange(6.0, np.log10(AGE_TODAY_GYR) + 9.0, 0.1)
+    today = 1e9 * age_today_gyr()
+    centers = np.arange(6.0, np.log10(today), 0.1)
     edges = 10 ** np.concatenate([[centers[0] - 0.05], 0.5 * (centers[1:] + centers[:-1]), [centers[-1] + 0.05]])
-    edges[0], edges[-1] = 0.0, 1e9 * AGE_TODAY_GYR
+    edges[0], edges[-1] = 0.0, today
     return edges
 
 
@@ -153,7 +147,7 @@ def _read_lines(folder: Path, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     with fits.open(folder / _LINES) as hdus:
         _check((len(hdus), *hdus[1].data.shape), (64, 16, len(names) + 1), folder / _LINES)
         values = [[hdus[7 * j + i + 1].data[1 : n + 1, 1:] for j in range(len(LOG_U))] for i in range(7)]
-    return np.array(values, dtype=float), vacuum_from_air(wavelength), names
+    return np.array(values, dtype=float), air_to_vacuum(wavelength), names
 
 
 def read_grid(edges: np.ndarray) -> StellarGrid:
@@ -175,7 +169,7 @@ def read_grid(edges: np.ndarray) -> StellarGrid:
     binned = np.einsum("ar,zrw->zaw", shares, raw)
     del raw
     n = int((age_edges < BIRTH_CLOUD_YR).sum())
-    wave = vacuum_from_air(air)
+    wave = air_to_vacuum(air)
     neb_air, nebular = _read_nebular(folder / _CONTINUUM, n, len(wave))
     lines, line_wave, names = _read_lines(folder, n)
     keep = (line_wave > IONISING_EDGE) & (line_wave > edges[0]) & (line_wave < edges[-1])
@@ -184,7 +178,7 @@ def read_grid(edges: np.ndarray) -> StellarGrid:
         wavelength=np.sqrt(edges[1:] * edges[:-1]),
         old=rebin(wave, binned[:, n - 1 :], edges),
         young=rebin(*with_edge(wave, binned[:, :n], IONISING_EDGE), edges),
-        nebular=rebin(vacuum_from_air(neb_air), nebular, edges),
+        nebular=rebin(air_to_vacuum(neb_air), nebular, edges),
         lines=lines[..., keep],
         line_wavelength=line_wave[keep],
         line_name=names[keep],
@@ -206,6 +200,5 @@ __all__ = [
     "grid_folder",
     "read_grid",
     "rebin",
-    "vacuum_from_air",
     "with_edge",
 ]

@@ -214,13 +214,14 @@ class Synthesizer:
         return (flux / (1 + z).float()[:, None] + self._line_photometry(z, lines)) * scale
 
     def _absorb(self, z: Tensor, rest: RestFrame, lya_escape: Tensor) -> tuple[Tensor, Tensor]:
-        """Spectrum and lines behind the intergalactic medium; the spectrum is changed in place."""
+        """Spectrum and lines behind the intergalactic medium."""
         low = (z / IGM_STEP).long()
         t = (z / IGM_STEP - low).float()[:, None]
-        rest.spectrum[:, : self._n_igm] *= torch.lerp(self._igm[low], self._igm[low + 1], t)
+        blue, red = rest.spectrum[:, : self._n_igm], rest.spectrum[:, self._n_igm :]
+        spectrum = torch.cat([blue * torch.lerp(self._igm[low], self._igm[low + 1], t), red], 1)
         lines = rest.lines * torch.lerp(self._igm_lines[low], self._igm_lines[low + 1], t)
         lines[:, self.line_table.lyman_alpha] *= lya_escape.float()[:, None]
-        return rest.spectrum, lines
+        return spectrum, lines
 
     def _line_photometry(self, z: Tensor, lines: Tensor) -> Tensor:
         """(n, n_band): each line times the response of the filters at its observed wavelength."""
