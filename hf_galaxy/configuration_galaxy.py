@@ -74,6 +74,15 @@ class GalaxyConfig(PreTrainedConfig):
                 f"hidden_size={self.hidden_size} is not a multiple of num_attention_heads={self.num_attention_heads}"
             )
 
+    def validate_categories(self):
+        """The components of a density serve as the values of a category."""
+        for entry in self.variables:
+            count = len(entry.get("categories", ()))
+            if count > self.num_components:
+                raise ValueError(
+                    f"num_components={self.num_components} is too few for {entry['name']}, which has {count} categories"
+                )
+
     @classmethod
     def preset(cls, size: str, **overrides) -> "GalaxyConfig":
         """A configuration by name: `"tiny"` (about 1 M parameters), `"small"` (5 M) or `"base"` (30 M)."""

@@ -170,7 +170,7 @@ class GalaxyEmbeddings(nn.Module):
         names = identity.new_zeros(batch, count, identity.shape[-1])
         named = identity * mask.unsqueeze(-1)
         names.scatter_add_(1, position.unsqueeze(-1).expand_as(named), named)
-        patches = self.patch(gathered.view(batch, count, -1)) + names
+        patches = self.patch(gathered.view(batch, count, slots * hidden.shape[-1])) + names
         filled = torch.zeros(batch, count, dtype=torch.bool, device=ids.device)
         filled = filled.scatter_reduce(1, position, mask, reduce="amax")
         r = reference - self.config.reference_brightness

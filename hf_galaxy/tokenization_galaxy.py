@@ -105,6 +105,9 @@ class GalaxyTokenizer(PreTrainedTokenizer):
         batch = rows[0] if single else {key: [row[key] for row in rows] for key in rows[0]}
         padding = bool(return_tensors) if padding is None else padding
         encoded = self.pad(batch, padding=padding, return_tensors=return_tensors, **kwargs)
+        if return_tensors == "pt":
+            # Of records without any token, torch would make floats.
+            encoded.update({key: encoded[key].long() for key in ("input_ids", "attention_mask") if key in encoded})
         if query is None:
             return encoded
         ids, errors = zip(*(self._encode_question(item) for item in query), strict=True)
@@ -118,8 +121,9 @@ class GalaxyTokenizer(PreTrainedTokenizer):
         encoded = {"input_ids": [], "values": [], "errors": []}
         for name, item in record.items():
             variable = self.variable(name)
-            value, error = item if isinstance(item, (tuple, list)) else (item, 0.0)
-            if value is None or (isinstance(value, float) and math.isnan(value)):
+            value, error = item if isinstance(item, (tuple, list)) and len(item) == 2 else (item, 0.0)
+            # NaN of any library differs from itself.
+            if value is None or value is np.ma.masked or (not isinstance(value, (str, tuple, list)) and value != value):
                 continue
             coordinate, token_error = self._encode_value(variable, value, error, row)
             encoded["input_ids"].append(self._ids[name])
@@ -133,7 +137,10 @@ class GalaxyTokenizer(PreTrainedTokenizer):
             if value not in variable.categories:
                 raise ValueError(f"{where}: {value!r} is not one of {', '.join(variable.categories)}")
             return float(variable.categories.index(value)), 0.0
-        value, error = float(value), 0.0 if error is None else float(error)
+        try:
+            value, error = float(value), 0.0 if error is None else float(error)
+        except (TypeError, ValueError):
+            raise ValueError(f"{where}: {value!r} is not a number; give a value, or (value, error)") from None
         if not (math.isfinite(value) and math.isfinite(error)) or error < 0:
             raise ValueError(f"{where}: value {value} and error {error} must be finite, and the error not negative")
         if variable.transform == "log1p" and value <= -variable.softening:
