@@ -46,7 +46,8 @@ def print_properties(posterior: GalaxyPosterior, table: Table) -> None:
     """A line a galaxy: median and 68 % interval, beside the catalogue where it has a value."""
     print("Median and 68 % interval from 50-odd bands; in brackets the SDSS pipeline, which the model does not see.\n")
     print(f"{'galaxy':18s} {'redshift':>24s} {'EW(Hα)/Å':>24s}" + "".join(f"{name:>19s}" for name in SHOWN))
-    columns = {name: posterior.quantiles(name, [0.16, 0.5, 0.84]) for name in ("redshift", "ew_halpha", *SHOWN)}
+    names = ("redshift", "ew_halpha", *SHOWN)
+    columns = dict(zip(names, posterior.quantiles_of(names, [0.16, 0.5, 0.84]).transpose(1, 0, 2), strict=True))
     for i, identity in enumerate(table["id"]):
         z, ew, *rest = (interval(columns[name][i], 3 if name == "redshift" else 2) for name in columns)
         z_spec, ew_spec = (np.ma.filled(table[f"{name}_spec"][i], np.nan) for name in ("redshift", "ew_halpha"))

@@ -85,7 +85,8 @@ def predict_hidden(
             values[part, row.names.index(name)] = np.nan
     rows = replace(rows, values=values, errors=np.where(np.isnan(values), np.nan, rows.errors))
     posterior = galaxy.condition(rows)
-    return np.stack([posterior.quantiles(name, levels)[fold.get(name, 0)] for name in bands])
+    quantiles = posterior.quantiles_of(bands, levels)
+    return np.stack([quantiles[fold.get(name, 0), i] for i, name in enumerate(bands)])
 
 
 def draw_densities(axes: np.ndarray, posterior: GalaxyPosterior, table: Table, names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ question reads the evidence again, in pieces, so that the memory does not depend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import astropy.units as u
@@ -22,17 +22,15 @@ from astropy.table import Column, QTable
 from torch import Tensor
 
 from .checkpoints import load_pretrained
-from .configuration_galaxy import SPECIAL_TOKENS
 from .coordinates_galaxy import Coordinates
 from .data.catalogues import Catalogue, read_catalogue
 from .densities_galaxy import MixtureDensity
 from .evidence import Evidence
-from .modeling_galaxy import GalaxyContext, GalaxyModel
+from .inference import Inference
+from .modeling_galaxy import GalaxyModel
 from .tokenization_galaxy import GalaxyTokenizer
 from .variables_galaxy import Variable
 
-ROWS_AT_ONCE = 1024
-DRAWS_AT_ONCE = 16384
 SUMMARY_LEVELS = (0.16, 0.5, 0.84)
 
 
@@ -48,6 +46,7 @@ class GalaxyPosterior:
     def __init__(self, model: GalaxyModel, tokenizer: GalaxyTokenizer, evidence: Evidence | None = None) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.evidence = Evidence.nothing(tokenizer.variables) if evidence is None else evidence
+        self._inference = Inference(self.model, self.evidence)
 
     @classmethod
     def from_pretrained(
@@ -62,7 +61,7 @@ class GalaxyPosterior:
         return cls(model.to(device), tokenizer)
 
     def save_pretrained(self, folder: str) -> None:
-        """Write weights, tokenizer and code: a folder that `AutoModel` loads also where this package is not installed."""
+        """Write weights, tokenizer and code: a folder that `AutoModel` loads also where hf_galaxy is not installed."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
@@ -126,16 +125,20 @@ class GalaxyPosterior:
             levels: In (0, 1).
             error: Ask for the value as an instrument with this Gaussian error would measure it.
         """
+        return self.quantiles_of([name], levels, error)[:, 0]
+
+    def quantiles_of(self, names: Sequence[str], levels: Sequence[float], error: float = 0.0) -> np.ndarray:
+        """Quantiles `(n_galaxy, names, levels)` of several variables; the evidence is read once for all of them."""
         levels = np.atleast_1d(np.asarray(levels, dtype=np.float64))
         if levels.size == 0 or not ((levels > 0) & (levels < 1)).all():
             raise ValueError(f"quantile levels {levels.tolist()} must lie between 0 and 1")
-        coordinates = self._coordinates(name)
 
-        def solve(density: MixtureDensity) -> Tensor:
+        def solve(_: slice, density: MixtureDensity) -> Tensor:
             return torch.stack([density.quantile(torch.tensor(level)) for level in levels.tolist()], dim=-1)
 
-        t = self._ask(name, error, solve)
-        return coordinates.inverse(t.double().unsqueeze(-1)).squeeze(-1).numpy()
+        t = self._ask(names, error, solve).double()
+        coordinates = self._coordinates(*names)
+        return torch.stack([coordinates.inverse(column) for column in t.unbind(-1)], dim=-1).numpy()
 
     def mean(self, name: str) -> np.ndarray:
         """Posterior mean `(n_galaxy,)` in physical units."""
@@ -152,30 +155,26 @@ class GalaxyPosterior:
         t = coordinates.forward(x.unsqueeze(-1)).squeeze(-1)
         log_slope = coordinates.log_slope(x.unsqueeze(-1)).squeeze(-1)
 
-        def evaluate(density: MixtureDensity) -> Tensor:
-            return density.unsqueeze(1).log_prob(t.float().unsqueeze(0)).double()
+        def evaluate(_: slice, density: MixtureDensity) -> Tensor:
+            return density.log_prob(t.float().unsqueeze(0).to(density.loc.device)).double()
 
         # A value that the transform cannot take (below -1 for log(1 + y)) has no density.
-        return torch.exp(self._ask(name, error, evaluate) + log_slope).nan_to_num(0.0).numpy()
+        return torch.exp(self._ask([name], error, evaluate) + log_slope).nan_to_num(0.0).numpy()
 
     def cdf(self, name: str, value: Sequence[float] | float) -> np.ndarray:
         """Cumulative probability `(n_galaxy,)` at one value for all, or at a value for each galaxy."""
         x = torch.as_tensor(np.broadcast_to(self._physical(name, value), (self.n_galaxy,)).copy())
-        t = self._coordinates(name).forward(x.unsqueeze(-1)).squeeze(-1).float()
-        pieces = iter(t.split(ROWS_AT_ONCE))
-        return self._ask(name, 0.0, lambda density: density.cdf(next(pieces).to(density.loc.device))).double().numpy()
+        t = self._coordinates(name).forward(x.unsqueeze(-1)).float()
+        answer = self._ask([name], 0.0, lambda rows, density: density.cdf(t[rows].to(density.loc.device)))
+        return answer[:, 0].double().numpy()
 
-    @torch.inference_mode()
     def probabilities(self, name: str) -> dict[str, np.ndarray]:
         """Probability `(n_galaxy,)` of every value of a category."""
-        variable, token = self._asked(name), self._token(name)
-        parts = []
-        for _, context in self._contexts():
-            ids = token.expand(len(context.reference), 1)
-            log_prob = self.model.category_log_prob(self.model.answer(context, ids), ids)
-            parts.append(log_prob[:, 0, : len(variable.categories)].exp().cpu())
-        columns = torch.cat(parts).double().numpy().T
-        return dict(zip(variable.categories, columns, strict=True))
+        variable = self._asked(name)
+        if not variable.categories:
+            raise ValueError(f"{name} is not a category; quantiles({name!r}, …) answers for it")
+        columns = self._inference.category_log_prob(self._tokens(name)).exp().double().numpy().T
+        return dict(zip(variable.categories, columns, strict=False))
 
     def log_prob(self, table: Any, errors: Mapping[str, float] | None = None) -> np.ndarray:
         """Joint log density `(n_galaxy,)` of values of some variables, by the chain rule, per physical units.
@@ -191,40 +190,15 @@ class GalaxyPosterior:
         x = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float64))
         coordinates = self._coordinates(*names)
         t, asked = coordinates.forward(x).float(), torch.tensor([float((errors or {}).get(n, 0.0)) for n in names])
-        asked = coordinates.error(asked.double()).float()
-        ids = torch.cat([self._token(name) for name in names])
-        parts = [
-            self._chain(context, ids, t[rows], asked.expand(len(context.reference), -1))
-            for rows, context in self._contexts()
-        ]
-        jacobian = coordinates.log_slope(x)
-        return (torch.cat(parts).double() + jacobian).sum(-1).numpy()
+        chain = self._inference.chain(self._tokens(*names), t, coordinates.error(asked.double()).float())
+        return (chain.double() + coordinates.log_slope(x)).sum(-1).numpy()
 
-    @torch.inference_mode()
     def log_prob_photometry(self) -> np.ndarray:
         """Log density `(n_galaxy,)` of the known fluxes as measured, given the other evidence; NaN without fluxes.
 
-        The chain rule over blocks of bands of growing size (1, 2, 4, …), each block given those before it. Per
-        coordinate (arcsinh flux), so that values compare between galaxies with the same bands.
+        Per coordinate (arcsinh flux), so that values compare between galaxies with the same bands.
         """
-        result = np.empty(self.n_galaxy)
-        device = self.model.device
-        bands = torch.tensor([v.kind == "flux" for v in self.variables])
-        for rows in self._slices():
-            ids, values, errors, known = (x.to(device) for x in self.evidence.tokens(rows))
-            shown = known & ~bands.to(device)[ids - len(SPECIAL_TOKENS)]
-            order = self._band_order(ids)
-            total = torch.zeros(len(ids), dtype=torch.float64)
-            for block in _growing_blocks(order):
-                context = self.model.encode(ids, values, errors, shown)
-                t = torch.where(known[:, block], values[:, block], torch.full_like(values[:, block], torch.nan))
-                log_prob = self._chain(context, ids[0, block], t, errors[:, block])
-                total += log_prob.nan_to_num().double().sum(-1)
-                shown = shown.clone()
-                shown[:, block] = known[:, block]
-            none = ~known[:, order].any(-1).cpu() if len(order) else torch.ones(len(ids), dtype=torch.bool)
-            result[rows] = total.masked_fill(none, torch.nan).numpy()
-        return result
+        return self._inference.log_prob_photometry().numpy()
 
     def sample(self, n: int, names: Sequence[str], seed: int | None = None) -> dict[str, np.ndarray]:
         """Joint draws: `{name: (n_galaxy, n)}` in physical units; of a category its names.
@@ -239,16 +213,10 @@ class GalaxyPosterior:
         variables = [self._asked(name) for name in names]
         if len(set(names)) < len(names):
             raise ValueError(f"a variable is named twice in {list(names)}; joint draws need each once")
-        ids = torch.cat([self._token(name) for name in names])
         generator = torch.Generator(self.model.device)
         generator.manual_seed(seed) if seed is not None else generator.seed()
-        coordinates = self._coordinates(*names)
-        rows_at_once = max(1, DRAWS_AT_ONCE // n)
-        parts = [
-            coordinates.inverse(self._draws(context, ids, n, generator).cpu().double())
-            for _, context in self._contexts(rows_at_once)
-        ]
-        draws = torch.cat(parts).numpy()
+        t = self._inference.draws(self._tokens(*names), n, generator)
+        draws = self._coordinates(*names).inverse(t.double()).numpy()
         answer = {}
         for i, variable in enumerate(variables):
             column = draws[..., i]
@@ -285,7 +253,8 @@ class GalaxyPosterior:
     def embed(self, catalogue: Any = None, **keywords: Any) -> np.ndarray:
         """Vector `(n_galaxy, d)` that sums up the evidence about each galaxy."""
         posterior = self if catalogue is None else self.condition(catalogue, **keywords)
-        return torch.cat([context.hidden_states[:, 0].cpu() for _, context in posterior._contexts()]).numpy()
+        parts = [context.hidden_states[:, 0].cpu() for _, context in posterior._inference.contexts()]
+        return torch.cat(parts).numpy()
 
     def facts(self) -> dict[str, str]:
         """What the model is, for people."""
@@ -307,9 +276,9 @@ class GalaxyPosterior:
     def _asked(self, name: str) -> Variable:
         return self.tokenizer.variable(name)
 
-    def _token(self, name: str) -> Tensor:
-        self._asked(name)
-        return torch.tensor([self.tokenizer.convert_tokens_to_ids(name)], device=self.model.device)
+    def _tokens(self, *names: str) -> Tensor:
+        ids = [self.tokenizer.convert_tokens_to_ids(self._asked(name).name) for name in names]
+        return torch.tensor(ids, device=self.model.device)
 
     def _coordinates(self, *names: str) -> Coordinates:
         return Coordinates([self._asked(name) for name in names], torch.float64)
@@ -320,74 +289,32 @@ class GalaxyPosterior:
             value = value.to_value(u.Unit(self._asked(name).unit))
         return np.asarray(np.ma.filled(np.ma.asarray(value, dtype=np.float64), np.nan))
 
-    def _slices(self, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
-        for start in range(0, self.n_galaxy, size):
-            yield slice(start, min(start + size, self.n_galaxy))
-
-    @torch.inference_mode()
-    def _read(self, rows: slice) -> GalaxyContext:
-        return self.model.encode(*(x.to(self.model.device) for x in self.evidence.tokens(rows)))
-
-    def _contexts(self, size: int = ROWS_AT_ONCE) -> Iterator[tuple[slice, GalaxyContext]]:
-        """The encoded evidence, in pieces of at most `size` galaxies."""
-        for rows in self._slices(min(size, ROWS_AT_ONCE)):
-            yield rows, self._read(rows)
-
-    @torch.inference_mode()
-    def _ask(self, name: str, error: float, use: Callable[[MixtureDensity], Tensor]) -> Tensor:
-        """What `use` makes of the density of one variable, `(n_galaxy, ...)`."""
-        variable, token = self._asked(name), self._token(name)
-        if variable.kind == "category":
-            raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
-        asked = float(self._coordinates(name).error(torch.tensor([float(error)], dtype=torch.float64)))
-        parts = []
-        for _, context in self._contexts():
-            ids = token.expand(len(context.reference), 1)
-            logits = self.model.answer(context, ids)
-            density = self.model.density(
-                logits, ids, torch.full(ids.shape, asked, device=ids.device), context.reference
-            )
-            parts.append(use(density[:, 0]).cpu())
-        return torch.cat(parts)
+    def _ask(self, names: Sequence[str], error: float, use) -> Tensor:
+        """What `use(rows, densities)` makes of the densities of some variables, `(n_galaxy, ...)`."""
+        for name in names:
+            if self._asked(name).categories:
+                raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
+        asked = torch.full((len(names),), float(error), dtype=torch.float64)
+        return self._inference.ask(self._tokens(*names), self._coordinates(*names).error(asked).float(), use)
 
     def _moments(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         coordinates = self._coordinates(name)
 
-        def integrate(density: MixtureDensity) -> Tensor:
-            t, weight = density.nodes()
+        def integrate(_: slice, density: MixtureDensity) -> Tensor:
+            t, weight = density[:, 0].nodes()
             x = coordinates.inverse(t.double().unsqueeze(-1)).squeeze(-1)
             mean = (weight * x).sum(-1)
             return torch.stack([mean, (weight * (x - mean.unsqueeze(-1)) ** 2).sum(-1).sqrt()], dim=-1)
 
-        mean, std = self._ask(name, 0.0, integrate).numpy().T
+        mean, std = self._ask([name], 0.0, integrate).numpy().T
         return mean, std
-
-    @torch.inference_mode()
-    def _chain(self, context: GalaxyContext, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
-        """Log densities `(n, q)` of the answers `t`, each given those before it."""
-        ids = ids.expand(len(context.reference), -1)
-        t, errors = t.to(ids.device), errors.to(ids.device)
-        order = torch.ones(2 * ids.shape[1:], dtype=torch.bool, device=ids.device).tril(-1)
-        logits = self.model.answer(context, ids, t, errors, order)
-        return self.model.log_prob(logits, ids, errors, context.reference, t).cpu()
-
-    @torch.inference_mode()
-    def _draws(self, context: GalaxyContext, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        return self.model.draw_jointly(context, ids, n, generator=generator)
-
-    def _band_order(self, ids: Tensor) -> Tensor:
-        """Columns of the bands among the token ids `(n, m)`, scattered in wavelength so that few say much."""
-        columns = [i for i, t in enumerate(ids[0].tolist()) if self.variables[t - len(SPECIAL_TOKENS)].kind == "flux"]
-        columns = sorted(columns, key=lambda i: self.variables[int(ids[0, i]) - len(SPECIAL_TOKENS)].pivot)
-        # Multiples of the golden section visit the spectrum evenly, at every length of the sequence.
-        place = np.argsort((np.arange(len(columns)) * 0.6180339887498949) % 1.0)
-        return torch.tensor([columns[i] for i in np.argsort(place)], dtype=torch.long)
 
     def _table(self, names: Sequence[str], levels: Sequence[float], error: float) -> QTable:
         table = QTable()
-        for name in names:
+        quantiles = self.quantiles_of(names, levels, error)
+        for i, name in enumerate(names):
             variable = self._asked(name)
-            for level, column in zip(levels, self.quantiles(name, levels, error).T, strict=True):
+            for level, column in zip(levels, quantiles[:, i].T, strict=True):
                 unit = u.Unit(variable.unit) if variable.unit else None
                 data = u.Quantity(column, unit) if unit is not None else Column(column)
                 data.info.description = variable.description
@@ -399,13 +326,6 @@ def quantile_suffix(level: float) -> str:
     """`p16` of 0.16, `p05` of 0.05, `p97_5` of 0.975."""
     whole, _, fraction = f"{100 * level:.10g}".partition(".")
     return f"p{whole:>02}" + (f"_{fraction}" if fraction else "")
-
-
-def _growing_blocks(order: Tensor) -> Iterator[Tensor]:
-    start, size = 0, 1
-    while start < len(order):
-        yield order[start : start + size]
-        start, size = start + size, 2 * size
 
 
 __all__ = ["GalaxyPosterior", "quantile_suffix"]

@@ -22,7 +22,7 @@ HUB_THIRD_PARTY = {"torch", "transformers", "numpy", "huggingface_hub"}
 FORBIDDEN_AT_IMPORT = {"environ", "getenv", "open", "print", "basicConfig", "mkdir", "write_text", "filterwarnings"}
 
 # What each room may import from the package, besides itself.
-POSTERIOR = {"hub", "data", "checkpoints", "evidence", "posterior"}
+POSTERIOR = {"hub", "data", "checkpoints", "evidence", "inference", "posterior"}
 EVERYTHING = POSTERIOR | {"physics", "training", "evaluation", "plotting", "publish"}
 MAY_IMPORT = {
     "hub": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "plotting": {"variables"},
     "checkpoints": {"hub"},
     "evidence": {"hub", "data"},
+    "inference": {"hub", "evidence"},
     "posterior": POSTERIOR,
     "training": {"hub", "physics", "data", "evaluation"},
     "publish": EVERYTHING,

@@ -1,0 +1,134 @@
+"""Evidence through a model, in pieces: encoded contexts, densities of answers, chains and joint draws.
+
+All in token coordinates; `posterior` turns them into physical units. Memory depends on the size of a piece alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .configuration_galaxy import SPECIAL_TOKENS
+from .densities_galaxy import MixtureDensity
+from .evidence import Evidence
+from .modeling_galaxy import GalaxyContext, GalaxyModel
+
+ROWS_AT_ONCE = 1024
+DRAWS_AT_ONCE = 16384
+GOLDEN_SECTION = 0.6180339887498949
+
+
+class Inference:
+    """A model asked about some evidence.
+
+    Args:
+        model: In evaluation mode.
+        evidence: About `n` galaxies.
+    """
+
+    def __init__(self, model: GalaxyModel, evidence: Evidence) -> None:
+        self.model, self.evidence = model, evidence
+
+    def _slices(self, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
+        for start in range(0, len(self.evidence), size):
+            yield slice(start, min(start + size, len(self.evidence)))
+
+    def contexts(self, size: int = ROWS_AT_ONCE) -> Iterator[tuple[slice, GalaxyContext]]:
+        """The encoded evidence, in pieces of at most `size` galaxies."""
+        for rows in self._slices(min(size, ROWS_AT_ONCE)):
+            yield rows, self.model.encode(*self._tokens(rows))
+
+    def _tokens(self, rows: slice) -> list[Tensor]:
+        return [x.to(self.model.device) for x in self.evidence.tokens(rows)]
+
+    @torch.inference_mode()
+    def ask(self, ids: Tensor, errors: Tensor, use: Callable[[slice, MixtureDensity], Tensor]) -> Tensor:
+        """What `use` makes of the densities `(rows, q)` of the answers to `q` questions, all galaxies together.
+
+        Every question sees the evidence alone. `errors` are asked token errors `(q,)`.
+        """
+        parts = []
+        for rows, context in self.contexts():
+            questions = ids.expand(len(context.reference), -1)
+            logits = self.model.answer(context, questions)
+            asked = errors.to(logits.device).expand(len(context.reference), -1)
+            parts.append(use(rows, self.model.density(logits, questions, asked, context.reference)).cpu())
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def category_log_prob(self, token: Tensor) -> Tensor:
+        """Log probabilities `(n, K)` of the values of a category."""
+        parts = []
+        for _, context in self.contexts():
+            ids = token.expand(len(context.reference), 1)
+            parts.append(self.model.category_log_prob(self.model.answer(context, ids), ids)[:, 0].cpu())
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def chain(self, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
+        """Log densities `(n, q)` of the answers `t` `(n, q)`, each given those before it; `errors` `(q,)`."""
+        parts = [
+            self._chain(context, ids, t[rows], errors.expand(len(context.reference), -1))
+            for rows, context in self.contexts()
+        ]
+        return torch.cat(parts)
+
+    def _chain(self, context: GalaxyContext, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
+        ids = ids.expand(len(context.reference), -1)
+        t, errors = t.to(ids.device), errors.to(ids.device)
+        order = torch.ones(2 * ids.shape[1:], dtype=torch.bool, device=ids.device).tril(-1)
+        logits = self.model.answer(context, ids, t, errors, order)
+        return self.model.log_prob(logits, ids, errors, context.reference, t).cpu()
+
+    @torch.inference_mode()
+    def log_prob_photometry(self) -> Tensor:
+        """Log density `(n,)` of the known fluxes given the other evidence; NaN without fluxes.
+
+        The chain rule over blocks of bands of growing size (1, 2, 4, …), each block given those before it.
+        """
+        parts = []
+        for rows in self._slices():
+            ids, values, errors, known = self._tokens(rows)
+            order = self._band_order(ids[0].tolist())
+            shown = known.clone()
+            shown[:, order] = False
+            total = torch.zeros(len(ids), dtype=torch.float64)
+            for block in _growing_blocks(order):
+                context = self.model.encode(ids, values, errors, shown)
+                t = values[:, block].masked_fill(~known[:, block], torch.nan)
+                total += self._chain(context, ids[0, block], t, errors[:, block]).nan_to_num().double().sum(-1)
+                shown[:, block] = known[:, block]
+            none = ~known[:, order].any(-1).cpu()
+            parts.append(total.masked_fill(none, torch.nan))
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def draws(self, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        """Joint draws `(galaxies, n, q)` of the answers to the questions `(q,)`, in their order."""
+        parts = [
+            self.model.draw_jointly(context, ids, n, generator=generator).cpu()
+            for _, context in self.contexts(max(1, DRAWS_AT_ONCE // n))
+        ]
+        return torch.cat(parts)
+
+    def _band_order(self, ids: list[int]) -> Tensor:
+        """Columns of the bands among token ids, scattered in wavelength so that a few say much."""
+        variables = [self.evidence.variables[token - len(SPECIAL_TOKENS)] for token in ids]
+        columns = [i for i, v in enumerate(variables) if v.kind == "flux"]
+        columns.sort(key=lambda i: variables[i].pivot)
+        # Multiples of the golden section visit the spectrum evenly, at every length of the sequence.
+        place = np.argsort((np.arange(len(columns)) * GOLDEN_SECTION) % 1.0)
+        return torch.tensor([columns[i] for i in np.argsort(place)], dtype=torch.long)
+
+
+def _growing_blocks(order: Tensor) -> Iterator[Tensor]:
+    start, size = 0, 1
+    while start < len(order):
+        yield order[start : start + size]
+        start, size = start + size, 2 * size
+
+
+__all__ = ["DRAWS_AT_ONCE", "ROWS_AT_ONCE", "Inference"]
