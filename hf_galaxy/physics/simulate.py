@@ -102,6 +102,11 @@ class Simulator:
             latent,
         )
 
+    def parameters(self, seed: int, drawn: SimulatedGalaxies) -> Parameters:
+        """All that ``Synthesizer`` needs to make drawn rows again, the scatter of their lines included."""
+        random = CounterRandom(seed, drawn.latent["row"], drawn.latent["attempt"])
+        return _with_lines(drawn.latent, self.synthesizer, random)
+
     def _empty(self) -> SimulatedGalaxies:
         none = torch.empty(0, device=self.device)
         return SimulatedGalaxies(

@@ -6,7 +6,6 @@ import torch
 
 from hf_galaxy.physics.cosmology import CM_PER_MPC
 from hf_galaxy.physics.filters import FilterSet
-from hf_galaxy.physics.random import CounterRandom
 from hf_galaxy.physics.ssp import SOLAR_LUMINOSITY
 from hf_galaxy.physics.synthesis import RestFrame, Synthesizer, hat_weights
 from tests.galaxies import dark, galaxies
@@ -141,9 +140,7 @@ def test_finer_pixels_change_nothing(simulator):
     drawn = simulator.rows(5, 0, 256)
     fine = Synthesizer(simulator.filters, 1.0, 2e-4, tolerance=1e-5)
     narrow = [i for i, b in enumerate(simulator.bands) if b.startswith("J") and b != "J1007"]
-    p = dict(drawn.latent)
-    random, table = CounterRandom(5, p["row"], p["attempt"]), simulator.synthesizer.line_table
-    p["line_factor"], p["nuclear_ratio"] = table.draw_factor(random), table.draw_nuclear(random, p["seyfert"])
+    p = simulator.parameters(5, drawn)
     flux = fine.photometry(p, fine.rest_frame(p))
     difference = (2500 * torch.log10(flux / drawn.flux)[:, narrow]).abs().numpy()
     assert np.percentile(difference, 99) < 1.0 and difference.max() < 3.0

@@ -1,6 +1,6 @@
 """Photometry of given galaxies by bagpipes, in a process of its own: bagpipes prints and writes files on import.
 
-    python bagpipes_peer.py REQUEST.npz ANSWER.npz
+    python bagpipes_photometry.py REQUEST.npz ANSWER.npz
 
 The request holds ``resolution`` (R_phot), ``filters`` (paths of two-column files) and (n,) arrays of parameters. The
 answer holds ``flux`` (n, band) in nJy, ``weights`` (n, 42), the mass in bagpipes' own bins of age, ``log_mstar``,
@@ -55,13 +55,13 @@ def main(request_path: str, answer_path: str) -> None:
     """Answer one request."""
     import bagpipes
 
-    from hf_galaxy.physics.ssp import vacuum_from_air
+    from hf_galaxy.physics.spectra import air_to_vacuum
 
     request = dict(np.load(request_path))
     config = bagpipes.config
     config.max_redshift, config.R_phot = 1.05, float(request["resolution"])
-    config.wavelengths, config.neb_wavs = vacuum_from_air(config.wavelengths), vacuum_from_air(config.neb_wavs)
-    config.line_wavs = vacuum_from_air(config.line_wavs)
+    config.wavelengths, config.neb_wavs = air_to_vacuum(config.wavelengths), air_to_vacuum(config.neb_wavs)
+    config.line_wavs = air_to_vacuum(config.line_wavs)
     galaxies = [{k: float(request[k][i]) for k in PARAMETERS} for i in range(len(request["redshift"]))]
     filters = [str(path) for path in request["filters"]]
     model = bagpipes.model_galaxy(components(galaxies[0]), filt_list=filters, phot_units="mujy")
