@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
@@ -221,11 +222,23 @@ def _cloud(ax: Axes, x: np.ndarray, y: np.ndarray, x_range: Any, y_range: Any, i
         size = 14 if x.size < 60 else 6
         ax.scatter(x, y, s=size, color=BLUE, edgecolor="white", linewidth=0.3, alpha=0.9, zorder=2)
         return
-    counts, x_edges, y_edges = np.histogram2d(x, y, bins=140, range=(x_range, y_range))
+    bins = [_even_edges(ax.xaxis, x_range, x.size, ax), _even_edges(ax.yaxis, y_range, x.size, ax)]
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=bins)
     counts = np.ma.masked_equal(counts.T, 0)
     ax.pcolormesh(
         x_edges, y_edges, counts, cmap=DENSITY, norm=LogNorm(1, max(float(counts.max()), 2.0)), rasterized=True
     )
+
+
+def _even_edges(axis: Axis, limits: tuple[float, float], n: int, ax: Axes) -> NDArray[np.float64]:
+    """Edges of bins that look alike on the axis whatever its scale: square ones on the page, finer for more points."""
+    scale = axis.get_transform()
+    low, high = scale.transform(np.asarray(limits, dtype=float))
+    box = ax.get_position()
+    size = box.width if axis.axis_name == "x" else box.height
+    longest = max(box.width, box.height)
+    bins = max(12, round(np.clip(np.sqrt(n), 50, 140) * size / longest))
+    return scale.inverted().transform(np.linspace(low, high, bins + 1))
 
 
 def _redshift_limits(z_true: np.ndarray, z_phot: np.ndarray) -> tuple[float, float]:

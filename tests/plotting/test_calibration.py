@@ -76,6 +76,16 @@ def test_recovery_shows_every_galaxy_between_equal_axes(scale):
     assert "note" in texts(ax)
 
 
+def test_the_cells_of_a_crowd_are_even_on_the_axis_that_is_shown():
+    _, axes = new_figure()
+    truth = np.sinh(RNG.normal(0, 2, 4000))
+    ax = plot_recovery(axes[0, 0], truth, truth, label="ew_halpha", scale="asinh")
+    edges = np.asarray(ax.collections[0].get_coordinates())[0, :, 0]
+    steps = np.diff(np.arcsinh(edges / 2.0))
+    assert steps == pytest.approx(steps[0], rel=1e-6)
+    assert ax.collections[0].get_array().sum() > 3900  # all but those beyond the 0.1 % quantiles
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
