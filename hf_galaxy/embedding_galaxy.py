@@ -30,9 +30,9 @@ class VariableFacts(nn.Module):
         for name, value in self.compute().items():
             self.register_buffer(name, value, persistent=False)
 
-    def compute(self) -> dict[str, Tensor]:
-        """The tensors, each of shape `(vocab_size, ...)`."""
-        size, table = self.config.vocab_size, self.config.variable_table()
+    def compute(self, size: int | None = None) -> dict[str, Tensor]:
+        """The tensors, each of shape `(size, ...)`; `vocab_size` by default. Variables beyond are left out."""
+        size, table = size or self.config.vocab_size, self.config.variable_table()
         facts = {
             "scale": torch.ones(size),
             "center": torch.zeros(size),
@@ -52,7 +52,7 @@ class VariableFacts(nn.Module):
         categories = 0
         for token, v in table.items():
             if token >= size:
-                raise ValueError(f"vocab_size={size} leaves no id for the variable {v.name!r}")
+                break
             facts["scale"][token], facts["center"][token] = v.scale, v.center
             facts["transform"][token] = TRANSFORMS.index(v.transform)
             facts["shifted"][token], facts["is_flux"][token] = float(v.shifted), float(v.kind == "flux")
@@ -81,9 +81,9 @@ class VariableFacts(nn.Module):
         phase = math.pi * position * torch.linspace(1, count, count)
         return torch.cat([phase.sin(), phase.cos()])
 
-    def refresh(self) -> None:
-        """Fill the buffers again, which a load from disk leaves empty."""
-        for name, value in self.compute().items():
+    def refresh(self, size: int | None = None) -> None:
+        """Fill the buffers again, which a load from disk leaves empty, for `size` token ids."""
+        for name, value in self.compute(size).items():
             buffer = getattr(self, name)
             if buffer.shape == value.shape:
                 init.copy_(buffer, value)

@@ -20,12 +20,12 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import ModelOutput
 from transformers.utils.generic import merge_with_config_defaults
-from transformers.utils.output_capturing import capture_outputs
+from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_galaxy import SPECIAL_TOKENS, GalaxyConfig
 from .densities_galaxy import MixtureDensity, mixture_from_logits
 from .embedding_galaxy import GalaxyEmbeddings, VariableFacts
-from .sampling_galaxy import sample_answers
+from .sampling_galaxy import sample_answers, shared_questions
 
 
 @dataclass
@@ -181,7 +181,8 @@ class GalaxyPreTrainedModel(PreTrainedModel):
     _no_split_modules = ["GalaxyEncoderLayer", "GalaxyQuestionLayer"]  # noqa: RUF012 (the library's interface)
     _supports_sdpa = True
     _supports_attention_backend = True
-    _can_record_outputs = {"hidden_states": GalaxyEncoderLayer, "attentions": GalaxyAttention}  # noqa: RUF012
+    _attentions = OutputRecorder(GalaxyAttention, index=1, layer_name="layers")
+    _can_record_outputs = {"hidden_states": GalaxyEncoderLayer, "attentions": _attentions}  # noqa: RUF012
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -225,7 +226,7 @@ class GalaxyModel(GalaxyPreTrainedModel):
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.embeddings.variable = value
-        self.embeddings.facts.refresh()
+        self.embeddings.facts.refresh(value.num_embeddings)
 
     def encode(
         self,
@@ -344,10 +345,9 @@ class GalaxyModel(GalaxyPreTrainedModel):
         num_samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Joint draws `(batch, num_samples, q)` in token coordinates; all are asked the questions of the first."""
+        """Joint draws `(batch, num_samples, q)` in token coordinates; every galaxy is asked the same questions."""
+        questions, asked = shared_questions(query_ids, query_errors)
         context = self.encode(input_ids, values, errors, attention_mask)
-        asked = None if query_errors is None else query_errors.reshape(-1, query_errors.shape[-1])[0]
-        questions = query_ids.reshape(-1, query_ids.shape[-1])[0]
         return self.draw_jointly(context, questions, num_samples, asked, generator)
 
     def draw_jointly(self, context, query_ids, num_samples, query_errors=None, generator=None) -> Tensor:
