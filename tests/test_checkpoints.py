@@ -1,0 +1,115 @@
+"""Checkpoint folders: what loads, and one line that names the file for everything that does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hf_galaxy import GalaxyPosterior, GalaxyTokenizer
+from hf_galaxy.checkpoints import NEEDED, load_pretrained
+from hf_galaxy.variables_galaxy import Variable
+from tests.tiny_model import tiny_model
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint") / "model"
+    GalaxyPosterior(tiny_model(), GalaxyTokenizer()).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture
+def folder(sound, tmp_path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(sound, tmp_path / "model"))
+
+
+def refused(folder: Path | str) -> str:
+    with pytest.raises(ValueError) as error:
+        load_pretrained(folder)
+    message = str(error.value)
+    assert "\n" not in message and str(folder) in message
+    return message
+
+
+def test_a_folder_loads_as_it_was_saved(sound):
+    model, tokenizer = load_pretrained(sound)
+    for (name, mine), theirs in zip(model.state_dict().items(), tiny_model().state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs), name
+    facts, expected = model.embeddings.facts, tiny_model().embeddings.facts
+    for name, buffer in expected.named_buffers():
+        # These are not in the file: they follow from the table of variables.
+        assert torch.equal(getattr(facts, name), buffer), name
+    assert tokenizer.variables == GalaxyTokenizer().variables
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_missing_file(folder, name):
+    (folder / name).unlink()
+    assert f"{name} missing" in refused(folder)
+
+
+@pytest.mark.parametrize("name", [n for n in NEEDED if n.endswith(".json")])
+@pytest.mark.parametrize("text", ['{"hidden_size": 3', "null", ""])
+def test_damaged_json(folder, name, text):
+    (folder / name).write_text(text)
+    assert f"{name}: damaged" in refused(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_truncated_weights(folder, keep):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "model.safetensors: damaged or truncated" in refused(folder)
+
+
+def test_weights_that_lack_a_tensor_or_have_one_too_many(folder):
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    save_file({k: v for k, v in weights.items() if k != "head.bias"}, path, {"format": "pt"})
+    assert "model.safetensors" in refused(folder) and "head.bias" in refused(folder)
+    save_file({**weights, "head.extra": torch.zeros(1)}, path, {"format": "pt"})
+    assert "head.extra" in refused(folder)
+
+
+def test_weights_of_another_size(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 60}))
+    assert "model.safetensors" in refused(folder)
+
+
+@pytest.mark.parametrize("wrong", [{"hidden_size": "wide"}, {"num_attention_heads": 7}, {"variables": [{"nome": "x"}]}])
+def test_a_configuration_that_makes_no_sense(folder, wrong):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **wrong}))
+    refused(folder)
+
+
+def test_a_table_of_variables_that_is_not_that_of_the_model(folder):
+    table = json.loads((folder / "variables.json").read_text())
+    (folder / "variables.json").write_text(json.dumps(table[::-1]))
+    assert "variables.json is not usable: its variables are not those of config.json" in refused(folder)
+    (folder / "variables.json").write_text(json.dumps([{"name": "x", "colour": "red"}]))
+    assert "variables.json" in refused(folder)
+    (folder / "variables.json").write_text(json.dumps([Variable("x").to_dict()]))
+    refused(folder)
+
+
+def test_a_folder_of_pickles_is_no_checkpoint(folder):
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    assert "model.safetensors missing" in refused(folder)
+
+
+def test_no_such_folder(tmp_path):
+    assert "there is no such folder" in refused(tmp_path / "nowhere")
+
+
+def test_neither_folder_nor_repository(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    refused("nobody/nothing-of-this-name")
