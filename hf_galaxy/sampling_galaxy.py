@@ -45,6 +45,17 @@ class _Cache:
         return hidden + self.layer.mlp(self.layer.mlp_norm(hidden))
 
 
+def shared_questions(query_ids: Tensor | None, query_errors: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Token ids and asked errors `(q,)` of questions that every galaxy `(batch, q)` is asked alike."""
+    if query_ids is None:
+        raise ValueError("sample needs query_ids, the token ids of the questions")
+    query_errors = torch.zeros(query_ids.shape, device=query_ids.device) if query_errors is None else query_errors
+    ids, errors = (x.reshape(-1, x.shape[-1]) for x in (query_ids, query_errors))
+    if (ids != ids[0]).any() or (errors != errors[0]).any():
+        raise ValueError("joint draws ask the same questions of every galaxy, but query_ids or query_errors differ")
+    return ids[0], errors[0]
+
+
 @torch.no_grad()
 def sample_answers(
     model,
@@ -89,4 +100,4 @@ def sample_answers(
     return torch.stack(answers, dim=-1)
 
 
-__all__ = ["sample_answers"]
+__all__ = ["sample_answers", "shared_questions"]
