@@ -16,7 +16,7 @@ from hf_galaxy.plotting.style import BLACK, BLUE, GREY, PALETTE, VERMILION, axis
 
 BAND_SIGMA = 2.576  # normal quantile of a central 99 % band
 ASINH_TICKS = (-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000)
-CROWD = 1500  # galaxies beyond which points become a density
+CROWD = 3000  # galaxies beyond which points become a density
 DENSITY = LinearSegmentedColormap.from_list("hf_galaxy_blue", ["#DCEAF4", "#56A0CF", "#0B5394", "#08213F"])
 
 
@@ -212,8 +212,10 @@ def _deviation(pit: NDArray[np.float64]) -> float:
     return float(max(np.max(step[1:] - pit), np.max(pit - step[:-1])))
 
 
-def _cloud(ax: Axes, x: np.ndarray, y: np.ndarray, x_range: Any, y_range: Any, interval: Any = None) -> None:
-    """Points with bars, or for a crowd the density of galaxies on a logarithmic scale."""
+def _cloud(
+    ax: Axes, x: np.ndarray, y: np.ndarray, x_range: Any, y_range: Any, interval: Any = None, height: float = 1.0
+) -> None:
+    """Points with bars, or for a crowd the density of galaxies, in cells square on a panel of that relative height."""
     if x.size <= CROWD:
         if interval is not None:
             lower, upper = (np.asarray(a, dtype=float) for a in interval)
@@ -222,22 +224,19 @@ def _cloud(ax: Axes, x: np.ndarray, y: np.ndarray, x_range: Any, y_range: Any, i
         size = 14 if x.size < 60 else 6
         ax.scatter(x, y, s=size, color=BLUE, edgecolor="white", linewidth=0.3, alpha=0.9, zorder=2)
         return
-    bins = [_even_edges(ax.xaxis, x_range, x.size, ax), _even_edges(ax.yaxis, y_range, x.size, ax)]
-    counts, x_edges, y_edges = np.histogram2d(x, y, bins=bins)
+    bins = int(np.clip(np.sqrt(x.size), 50, 140))
+    edges = _even_edges(ax.xaxis, x_range, bins), _even_edges(ax.yaxis, y_range, round(bins * height))
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=edges)
     counts = np.ma.masked_equal(counts.T, 0)
     ax.pcolormesh(
         x_edges, y_edges, counts, cmap=DENSITY, norm=LogNorm(1, max(float(counts.max()), 2.0)), rasterized=True
     )
 
 
-def _even_edges(axis: Axis, limits: tuple[float, float], n: int, ax: Axes) -> NDArray[np.float64]:
-    """Edges of bins that look alike on the axis whatever its scale: square ones on the page, finer for more points."""
+def _even_edges(axis: Axis, limits: tuple[float, float], bins: int) -> NDArray[np.float64]:
+    """Edges of bins that are equally wide on the axis, whatever its scale."""
     scale = axis.get_transform()
     low, high = scale.transform(np.asarray(limits, dtype=float))
-    box = ax.get_position()
-    size = box.width if axis.axis_name == "x" else box.height
-    longest = max(box.width, box.height)
-    bins = max(12, round(np.clip(np.sqrt(n), 50, 140) * size / longest))
     return scale.inverted().transform(np.linspace(low, high, bins + 1))
 
 
@@ -252,7 +251,7 @@ def _photoz_residual(ax: Axes, z_true: np.ndarray, z_phot: np.ndarray, limits: A
     ax.axhline(0, color=BLACK, linewidth=0.8, zorder=3)
     for edge in (-0.03, 0.03):
         ax.axhline(edge, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=3)
-    _cloud(ax, z_true, delta, limits, (-bound, bound))
+    _cloud(ax, z_true, delta, limits, (-bound, bound), height=0.4)
     ax.set_xlim(*limits)
     ax.set_ylim(-bound, bound)
     if z_true.size <= CROWD:

@@ -41,7 +41,7 @@ def test_only_highlighted_properties_are_named_among_many():
     assert [t.get_text() for t in axes[0, 0].get_legend().get_texts()] == ["99 % if calibrated", "p3"]
 
 
-@pytest.mark.parametrize("n", [50, 3000])
+@pytest.mark.parametrize("n", [50, 4000])
 def test_photoz_panels_state_the_statistics(n):
     z = RNG.uniform(0.05, 0.9, n)
     z_phot = z + (1 + z) * RNG.normal(0, 0.01, n)
