@@ -18,6 +18,7 @@ from accelerate.utils import (
     is_tensorboard_available,
     set_seed,
 )
+from huggingface_hub.errors import StrictDataclassError
 
 from ..configuration_galaxy import GalaxyConfig
 from ..data import galaxies
@@ -193,7 +194,11 @@ def _model(
         except OSError as error:
             raise ValueError(f"--init-from {settings.init_from}: {str(error).splitlines()[0]}") from None
     refuse_unknown(settings.model, [f.name for f in fields(GalaxyConfig)], "model")
-    config = GalaxyConfig.preset(settings.size, **settings.model)
+    try:
+        config = GalaxyConfig.preset(settings.size, **settings.model)
+    except StrictDataclassError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[-1].strip()
+        raise ValueError(f"model: {reason}") from None
     config.simulation = simulation
     model = GalaxyModel._from_config(config, attn_implementation=attention)
     return model, tokenizer_of(config)

@@ -113,11 +113,14 @@ class Loop:
                 f"{self.settings.out}: no training state to resume in it; leave out --resume to start anew"
             )
         saved = checkpoint.read_counters(state)
+        defaults = TrainSettings(
+            data=self.settings.data, online=self.settings.online, size=self.settings.size
+        ).to_dict()
         for key in (*FIXED, *FIXED_SECTIONS):
-            if saved["settings"][key] != (now := getattr(self.settings, key)):
-                raise ValueError(
-                    f"--resume: {key} was {saved['settings'][key]!r} and cannot become {now!r}; use a new --out"
-                )
+            # A setting that the run did not know had the effect of today's default.
+            was, now = saved["settings"].get(key, defaults[key]), getattr(self.settings, key)
+            if was != now:
+                raise ValueError(f"--resume: {key} was {was!r} and cannot become {now!r}; use a new --out")
         checkpoint.load_state(state, self.raw, self.average, self.optimizer)
         self.progress = Progress(**saved["progress"])
         if self.progress.step > self.settings.total_steps:

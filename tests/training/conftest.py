@@ -19,7 +19,7 @@ MODEL = {
     "num_question_layers": 1,
     "num_attention_heads": 2,
     "value_hidden_size": 8,
-    "num_components": 4,
+    "num_components": 8,
 }
 
 

@@ -144,6 +144,8 @@ def test_the_loss_falls(make):
     ("change", "message"),
     [
         ({"model": {"hiden_size": 3}}, "model: unknown setting 'hiden_size'; did you mean 'hidden_size'"),
+        ({"model": {"num_components": 2}}, "num_components=2 is too few"),
+        ({"model": {"hidden_size": "wide"}}, "hidden_size"),
         ({"noise": {"depth": 1}}, "noise: unknown setting 'depth'"),
         ({"data": "/nowhere/at/all"}, "no such folder"),
         ({"batch_size": 12, "micro_batch": 5}, "not a multiple"),
