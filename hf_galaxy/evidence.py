@@ -58,8 +58,18 @@ class Evidence:
 
     def with_value(self, variable: Variable, item: Any) -> Evidence:
         """One variable besides: a value, or (value, error); numbers or arrays of `n`, or quantities."""
+        if isinstance(item, tuple) and len(item) != 2:
+            raise ValueError(f"{variable.name}: {len(item)} things given; give a value or array, or (value, error)")
         value, error = item if isinstance(item, tuple) else (item, 0.0)
-        values, errors = (self._column(variable, x, what) for x, what in ((value, "value"), (error, "error")))
+        columns = [self._column(variable, x, what) for x, what in ((value, "value"), (error, "error"))]
+        n = max(len(self), *(len(c) for c in columns))
+        if any(len(x) not in (1, n) for x in (self, *columns)):
+            raise ValueError(
+                f"{variable.name}: {len(columns[0])} values and {len(columns[1])} errors do not fit together"
+            )
+        values, errors = (np.broadcast_to(c, (n,)) for c in columns)
+        if np.isnan(errors[np.isfinite(values)]).any():
+            raise ValueError(f"{variable.name}: a value has no error (NaN); 0 means that it is exact")
         if variable.kind == "flux" and not (errors[np.isfinite(values)] > 0).all():
             raise ValueError(
                 f"{variable.name}: a flux needs an error above zero; give ({variable.name}=(value, error))"
@@ -67,7 +77,6 @@ class Evidence:
         if variable.transform == "log1p" and (values <= -variable.softening).any():
             raise ValueError(f"{variable.name}: {np.nanmin(values):g} is below the lowest possible value")
         column = [v.name for v in self.variables].index(variable.name)
-        n = max(len(self), len(values))
         table = [np.broadcast_to(x, (n, len(self.variables))).copy() for x in (self.values, self.errors)]
         table[0][:, column], table[1][:, column] = values, np.where(np.isnan(values), np.nan, errors)
         return replace(self, values=table[0], errors=table[1])
@@ -86,7 +95,10 @@ class Evidence:
                 raise ValueError(
                     f"{variable.name}: {what} is in {item.unit}; {variable.unit or 'no unit'} is wanted"
                 ) from None
-        column = np.atleast_1d(np.ma.filled(np.ma.asarray(item, dtype=np.float64), np.nan))
+        try:
+            column = np.atleast_1d(np.ma.filled(np.ma.asarray(item, dtype=np.float64), np.nan))
+        except (TypeError, ValueError):
+            raise ValueError(f"{variable.name}: the {what} {item!r} is not a number") from None
         if column.ndim != 1 or (len(self) > 1 and len(column) not in (1, len(self))):
             raise ValueError(f"{variable.name}: {what} has shape {column.shape}; one number, or {len(self)}, is wanted")
         if np.isinf(column).any() or (what == "error" and (column < 0).any()):

@@ -92,16 +92,18 @@ class Inference:
         parts = []
         for rows in self._slices():
             ids, values, errors, known = self._tokens(rows)
-            order = self._band_order(ids[0].tolist())
+            columns = {token: column for column, token in enumerate(ids[0].tolist())}
+            blocks = [[columns[token] for token in block if token in columns] for block in self._blocks_of_bands()]
+            bands = [column for block in blocks for column in block]
             shown = known.clone()
-            shown[:, order] = False
+            shown[:, bands] = False
             total = torch.zeros(len(ids), dtype=torch.float64)
-            for block in _growing_blocks(order):
+            for block in filter(None, blocks):
                 context = self.model.encode(ids, values, errors, shown)
                 t = values[:, block].masked_fill(~known[:, block], torch.nan)
                 total += self._chain(context, ids[0, block], t, errors[:, block]).nan_to_num().double().sum(-1)
                 shown[:, block] = known[:, block]
-            none = ~known[:, order].any(-1).cpu()
+            none = ~known[:, bands].any(-1).cpu()
             parts.append(total.masked_fill(none, torch.nan))
         return torch.cat(parts)
 
@@ -114,21 +116,19 @@ class Inference:
         ]
         return torch.cat(parts)
 
-    def _band_order(self, ids: list[int]) -> Tensor:
-        """Columns of the bands among token ids, scattered in wavelength so that a few say much."""
-        variables = [self.evidence.variables[token - len(SPECIAL_TOKENS)] for token in ids]
-        columns = [i for i, v in enumerate(variables) if v.kind == "flux"]
-        columns.sort(key=lambda i: variables[i].pivot)
+    def _blocks_of_bands(self) -> Iterator[list[int]]:
+        """Token ids of all bands in blocks of growing size, scattered in wavelength so that the first say much.
+
+        The same blocks whatever is known, so that no galaxy's answer depends on its neighbours in the table.
+        """
+        bands = [(v.pivot, i + len(SPECIAL_TOKENS)) for i, v in enumerate(self.evidence.variables) if v.kind == "flux"]
         # Multiples of the golden section visit the spectrum evenly, at every length of the sequence.
-        place = np.argsort((np.arange(len(columns)) * GOLDEN_SECTION) % 1.0)
-        return torch.tensor([columns[i] for i in np.argsort(place)], dtype=torch.long)
-
-
-def _growing_blocks(order: Tensor) -> Iterator[Tensor]:
-    start, size = 0, 1
-    while start < len(order):
-        yield order[start : start + size]
-        start, size = start + size, 2 * size
+        place = np.argsort((np.arange(len(bands)) * GOLDEN_SECTION) % 1.0)
+        order = [sorted(bands)[i][1] for i in np.argsort(place)]
+        start, size = 0, 1
+        while start < len(order):
+            yield order[start : start + size]
+            start, size = start + size, 2 * size
 
 
 __all__ = ["DRAWS_AT_ONCE", "ROWS_AT_ONCE", "Inference"]

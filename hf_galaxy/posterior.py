@@ -284,10 +284,21 @@ class GalaxyPosterior:
         return Coordinates([self._asked(name) for name in names], torch.float64)
 
     def _physical(self, name: str, value: Any) -> np.ndarray:
-        """Numbers in the unit of the table of variables."""
-        if isinstance(value, u.Quantity):
-            value = value.to_value(u.Unit(self._asked(name).unit))
-        return np.asarray(np.ma.filled(np.ma.asarray(value, dtype=np.float64), np.nan))
+        """Numbers in the unit of the table of variables; of a category its indices."""
+        variable = self._asked(name)
+        try:
+            if variable.categories:
+                place = {category: i for i, category in enumerate(variable.categories)}
+                return np.reshape([float(place[str(v)]) for v in np.ravel(value)], np.shape(value))
+            if isinstance(value, u.Quantity):
+                value = value.to_value(u.Unit(variable.unit))
+            return np.asarray(np.ma.filled(np.ma.asarray(value, dtype=np.float64), np.nan))
+        except KeyError as error:
+            raise ValueError(f"{name}: {error} is not one of {', '.join(variable.categories)}") from None
+        except u.UnitConversionError:
+            raise ValueError(f"{name}: values in {value.unit}; {variable.unit or 'no unit'} is wanted") from None
+        except (TypeError, ValueError):
+            raise ValueError(f"{name}: {value!r} are not numbers") from None
 
     def _ask(self, names: Sequence[str], error: float, use) -> Tensor:
         """What `use(rows, densities)` makes of the densities of some variables, `(n_galaxy, ...)`."""

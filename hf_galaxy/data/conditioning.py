@@ -84,7 +84,7 @@ class Conditioner:
             flux: Noiseless fluxes `(n, bands)` in nJy.
             observation: The same as measured.
             properties: `(n, properties)` in physical units; NaN is unknown.
-            survey: `(n,)` index of the category.
+            survey: `(n,)` index of the category; negative is unknown.
         """
         truth, values, errors, known = self._tokens(flux, observation, properties, survey, generator)
         scenario = SCENARIOS[int(torch.multinomial(self.frequency, 1, generator=self._host(generator)))]
@@ -115,7 +115,7 @@ class Conditioner:
 
     def _tokens(self, flux, observation, properties, survey, generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """True coordinates, coordinates as known, their token errors, and what is known; each `(n, V)`."""
-        category = survey.to(flux.dtype).unsqueeze(-1)
+        category = survey.to(flux.dtype).masked_fill(survey < 0, torch.nan).unsqueeze(-1)
         truth = self.coordinates.forward(torch.cat([flux, properties, category], dim=-1))
         low, high = (torch.tensor(x).log().item() for x in PROPERTY_ERRORS)
         u = torch.rand(properties.shape, generator=generator, device=flux.device)
@@ -131,7 +131,9 @@ class Conditioner:
         measured = torch.cat([observation.flux, noisy, category], dim=-1)
         errors = torch.cat([observation.error, sigma, torch.zeros_like(category)], dim=-1)
         values, errors = self.coordinates.forward(measured), self.coordinates.error(errors)
-        seen = torch.cat([observation.observed, torch.ones_like(properties, dtype=torch.bool), category >= 0], dim=-1)
+        seen = torch.cat(
+            [observation.observed, torch.ones_like(properties, dtype=torch.bool), torch.isfinite(category)], dim=-1
+        )
         known = seen & torch.isfinite(values) & torch.isfinite(errors)
         return truth, values.nan_to_num(0.0, 0.0, 0.0), errors.nan_to_num(0.0, 0.0, 0.0), known
 
