@@ -1,4 +1,4 @@
-"""Speed of training: galaxies per second of whole steps (noise, questions, forward, backward, AdamW).
+"""Speed of training: galaxies per second of whole steps (noise, questions, forward, backward, optimiser).
 
     python benchmarks/train_step.py [--sizes tiny small] [--device cuda]
 
@@ -84,7 +84,7 @@ def galaxy_contender(size: str, rows: GalaxyTable, batch: int, given: argparse.N
         average.update(step)
         return model(**inputs_of(part, noise.observe, draw, generator)).loss
 
-    return {"loss": loss, "model": model, "batch": batch}
+    return {"loss": loss, "model": model, "batch": batch, "optimizer": "auto"}
 
 
 def ojala_contender(rows: GalaxyTable, batch: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -102,13 +102,13 @@ def ojala_contender(rows: GalaxyTable, batch: int, given: argparse.Namespace) ->
         values, known = standardiser(flux.cpu(), part.properties.cpu())
         return ojala_loss(model, standardiser, values.to(given.device), known.to(given.device), generator)
 
-    return {"loss": loss, "model": model, "batch": batch}
+    return {"loss": loss, "model": model, "batch": batch, "optimizer": "adamw"}
 
 
 def stepper(contender: dict[str, Any], given: argparse.Namespace) -> Callable[[int], None]:
-    """Forward, backward, clip, AdamW; the same for all."""
+    """Forward, backward, clip, and the optimiser that each is trained with."""
     model = contender["model"].train()
-    optimizer = make_optimizer(model, 1e-4, 0.01, (0.9, 0.98))
+    optimizer = make_optimizer(model, 1e-4, 0.01, (0.9, 0.98), contender["optimizer"])
 
     def step(number: int) -> None:
         generator = torch.Generator(given.device).manual_seed(number)
