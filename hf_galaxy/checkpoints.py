@@ -9,6 +9,7 @@ from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
+from transformers.utils import logging
 
 from .configuration_galaxy import GalaxyConfig
 from .modeling_galaxy import GalaxyModel
@@ -38,14 +39,27 @@ def load_pretrained(
     where = str(place) if place.is_dir() else str(source)
     with _in_one_line(where, "config.json"):
         config = GalaxyConfig.from_pretrained(where, revision=revision)
-    with _in_one_line(where, WEIGHTS):
+    with _in_one_line(where, WEIGHTS), _no_progress_bars():
         model, loading = GalaxyModel.from_pretrained(where, revision=revision, config=config, output_loading_info=True)
         _check_weights(loading)
+        _check_finite(model)
     with _in_one_line(where, "variables.json"):
         tokenizer = GalaxyTokenizer.from_pretrained(where, revision=revision)
         if tokenizer.variables != tuple(config.variable_table().values()):
             raise ValueError("its variables are not those of config.json")
     return model, tokenizer
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Five megabytes load at once; transformers would draw a bar into every script and command."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextmanager
@@ -67,6 +81,13 @@ def _check_weights(loading: dict) -> None:
             raise ValueError(f"it does not fit config.json: {kind.replace('_', ' ')}: {wrong[0]}{more}")
 
 
+def _check_finite(model: GalaxyModel) -> None:
+    """Refuse weights with a NaN or an infinity: every answer would be NaN, and the command would succeed."""
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ValueError(f"{name} is not finite; restore the file")
+
+
 def _check(folder: Path) -> None:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
@@ -78,6 +99,8 @@ def _check(folder: Path) -> None:
             raise ValueError(f"{folder / name}: damaged, not JSON; restore the file") from None
         if not isinstance(content, kind):
             raise ValueError(f"{folder / name}: damaged, a JSON {kind.__name__} is expected; restore the file")
+        if name == "config.json" and not {"model_type", "variables"} <= content.keys():
+            raise ValueError(f"{folder / name}: damaged, it lacks model_type or variables; restore the file")
     try:
         with safe_open(folder / WEIGHTS, framework="pt"):
             pass

@@ -60,6 +60,8 @@ def _index(text: str) -> int:
 def _scale(text: str) -> tuple[str, float]:
     band, _, magnitude = text.partition("=")
     try:
+        if not -50 < float(magnitude) < 50:
+            raise ValueError
         return band.strip(), float(magnitude)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a band and a magnitude such as rSDSS=20") from None

@@ -54,6 +54,9 @@ def predict(arguments: argparse.Namespace) -> None:
     for rows in _chunks(len(catalogue), "predict"):
         parts.append(_answers(galaxy.condition(catalogue[rows]), asked, arguments, arguments.seed + rows.start))
     answers = vstack(parts, metadata_conflicts="silent")
+    if beyond := int((answers["n_extrapolated"] > 0).sum()):
+        text = "rows with evidence beyond the range of the training (n_extrapolated); are the units right?"
+        print(f"hf-galaxy: {catalogue.source}: {text}: {beyond}", file=sys.stderr)
     kept = _identity(catalogue, galaxy, answers.colnames)
     write_table(hstack([kept, answers]) if kept.colnames else answers, arguments.output, arguments.overwrite)
 
@@ -158,7 +161,8 @@ def _answers(posterior: GalaxyPosterior, asked: Sequence[Variable], arguments: a
 def _identity(catalogue: Catalogue, galaxy: GalaxyPosterior, taken: Sequence[str]) -> Table:
     """Columns of the user's table other than bands: identities, positions, values to compare with."""
     bands = {form for v in galaxy.variables if v.kind == "flux" for form in (v.name, v.name + ERROR_SUFFIX)}
-    return Table(catalogue.table[[c for c in catalogue.table.colnames if c not in bands and c not in taken]])
+    kept = [c for c in catalogue.table.colnames if c not in bands and c not in taken]
+    return Table(catalogue.table[kept]) if kept else Table()  # astropy: table[[]] has every column and no row
 
 
 def _simulated_table(rows: slice, bands: Sequence[str], drawn: Any, seen: Any) -> Table:

@@ -24,6 +24,7 @@ MIN_MASS = 1e-4
 BEYOND = 1e4
 NEWTON_STEPS = 40
 CONVERGED = 3e-7  # relative step of a quantile at which it has arrived
+CERTAIN = 1e-5  # token error of what is known exactly
 MARGIN = 0.01  # of the bracket of a quantile, against rounding, in standard deviations
 # Quadrature of one component: so many standard deviations to each side, by so many points (Gauss-Legendre).
 REACH, POINTS = 6.0, 16
@@ -146,6 +147,27 @@ class MixtureDensity:
         size = self.log_weight - self.scale.log()
         log_weight = size.unsqueeze(-1) - 0.5 * z * z + half.clamp(min=NARROWEST).log() + w.log()
         return t.flatten(-2), torch.softmax(log_weight.flatten(-2), dim=-1)
+
+    def measured(self, value: Tensor, error: Tensor) -> "MixtureDensity":
+        """The density after an independent measurement `value` with Gaussian errors `error`, both `(...)`.
+
+        By Bayes' theorem the product with the likelihood, which for a Gaussian component is a Gaussian. An error of
+        zero makes the value certain; where `value` is not finite nothing was measured.
+        """
+        known = torch.isfinite(value).unsqueeze(-1)
+        x = torch.where(known, value.unsqueeze(-1), self.loc)
+        error = torch.where(known, error.unsqueeze(-1), torch.ones_like(self.loc)).clamp(min=CERTAIN)
+        variance = self.scale**2 + error**2
+        pull = self.scale**2 / variance
+        evidence = -0.5 * ((x - self.loc) ** 2 / variance + variance.log())
+        log_weight = torch.log_softmax(self.log_weight + evidence, dim=-1)
+        return MixtureDensity(
+            torch.where(known, log_weight, self.log_weight),
+            torch.where(known, self.loc + pull * (x - self.loc), self.loc),
+            torch.where(known, error * pull.sqrt(), self.scale),
+            self.lower,
+            self.upper,
+        )
 
     def map(self, function) -> "MixtureDensity":
         """Apply `function` to every tensor; limits travel with a last axis of one."""

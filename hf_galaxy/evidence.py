@@ -76,7 +76,10 @@ class Evidence:
             )
         if variable.transform == "log1p" and (values <= -variable.softening).any():
             raise ValueError(f"{variable.name}: {np.nanmin(values):g} is below the lowest possible value")
-        column = [v.name for v in self.variables].index(variable.name)
+        for limit, outside in ((variable.lower, np.less), (variable.upper, np.greater)):
+            if limit is not None and outside(values, limit).any():
+                raise ValueError(f"{variable.name}: a value is beyond the limit {limit:g}; NaN means not known")
+        column = self.column(variable)
         table = [np.broadcast_to(x, (n, len(self.variables))).copy() for x in (self.values, self.errors)]
         table[0][:, column], table[1][:, column] = values, np.where(np.isnan(values), np.nan, errors)
         return replace(self, values=table[0], errors=table[1])
@@ -106,6 +109,23 @@ class Evidence:
                 f"{variable.name}: the {what} must be finite{' and not negative' if what == 'error' else ''}"
             )
         return column
+
+    def column(self, variable: Variable) -> int:
+        """Place of a variable in the table."""
+        return [v.name for v in self.variables].index(variable.name)
+
+    def without(self, columns: Sequence[int]) -> Evidence:
+        """The same evidence but for some variables."""
+        values, errors = self.values.copy(), self.errors.copy()
+        values[:, columns] = errors[:, columns] = np.nan
+        return replace(self, values=values, errors=errors)
+
+    def measurement(self, column: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Coordinates `(n,)` of one variable as known, NaN where it is not, and the errors of the coordinates."""
+        coordinates = Coordinates([self.variables[column]], torch.float64)
+        x = torch.as_tensor(self.values[:, [column]])
+        t, error = coordinates.forward(x), coordinates.error(torch.as_tensor(self.errors[:, [column]]))
+        return t[:, 0].float(), (error * coordinates.slope(t))[:, 0].float()
 
     def tokens(self, rows: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Token ids, coordinates, token errors and mask `(n, m)` of some galaxies, over what any of them knows."""

@@ -74,7 +74,7 @@ def predict_hidden(
 ) -> np.ndarray:
     """(n_band, n_level) quantiles in nJy of the noiseless flux of each band, none given itself: see `draw_sed`."""
     if hidden:
-        fold = {name: 1 if name in hidden else 0 for name in bands}
+        fold = dict.fromkeys(bands, 1)  # every band, also those never observed, from what is not hidden
         hiding = dict.fromkeys(hidden, 1)
     else:
         fold = hiding = {name: 1 + i % FOLDS for i, name in enumerate(n for n in bands if n in row.names)}

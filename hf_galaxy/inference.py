@@ -48,15 +48,43 @@ class Inference:
     def ask(self, ids: Tensor, errors: Tensor, use: Callable[[slice, MixtureDensity], Tensor]) -> Tensor:
         """What `use` makes of the densities `(rows, q)` of the answers to `q` questions, all galaxies together.
 
-        Every question sees the evidence alone. `errors` are asked token errors `(q,)`.
+        Every question sees the evidence alone. `errors` are asked token errors `(q,)`. A variable that is evidence
+        itself is asked given the rest of the evidence, and its density multiplied by its own measurement; so what is
+        known exactly is answered exactly.
         """
+        known = self.evidence.known.any(axis=0)
+        own = [bool(known[token - len(SPECIAL_TOKENS)]) for token in ids.tolist()]
+        if len(own) == 1 or not any(own):
+            return self._ask_alike(ids, errors, own[0], use)
+        parts = {}
+        for group in ([i for i, mine in enumerate(own) if not mine], *([i] for i, mine in enumerate(own) if mine)):
+            if group:
+                answer = self._ask_alike(ids[group], errors[group], own[group[0]], use)
+                parts.update(zip(group, answer.unbind(1), strict=True))
+        return torch.stack([parts[i] for i in range(len(own))], dim=1)
+
+    def _ask_alike(self, ids: Tensor, errors: Tensor, own: bool, use: Callable) -> Tensor:
+        """`ask` for questions of which none is evidence, or for a single one that is."""
+        if not own:
+            return torch.cat([use(rows, density).cpu() for rows, density in self._densities(ids, errors)])
+        column = int(ids[0]) - len(SPECIAL_TOKENS)
+        value, error = self.evidence.measurement(column)
+        rest = Inference(self.model, self.evidence.without([column]))
         parts = []
+        for rows, density in rest._densities(ids, torch.zeros_like(errors)):
+            mine = [x[rows].unsqueeze(-1).to(density.loc.device) for x in (value, error)]
+            posterior = density.measured(*mine)
+            if float(errors[0]):
+                posterior = self.model.convolved(posterior, ids.expand(len(mine[0]), -1), errors.to(ids.device))
+            parts.append(use(rows, posterior).cpu())
+        return torch.cat(parts)
+
+    def _densities(self, ids: Tensor, errors: Tensor) -> Iterator[tuple[slice, MixtureDensity]]:
         for rows, context in self.contexts():
             questions = ids.expand(len(context.reference), -1)
             logits = self.model.answer(context, questions)
             asked = errors.to(logits.device).expand(len(context.reference), -1)
-            parts.append(use(rows, self.model.density(logits, questions, asked, context.reference)).cpu())
-        return torch.cat(parts)
+            yield rows, self.model.density(logits, questions, asked, context.reference)
 
     @torch.inference_mode()
     def category_log_prob(self, token: Tensor) -> Tensor:
@@ -109,11 +137,47 @@ class Inference:
 
     @torch.inference_mode()
     def draws(self, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Joint draws `(galaxies, n, q)` of the answers to the questions `(q,)`, in their order."""
-        parts = [
-            self.model.draw_jointly(context, ids, n, generator=generator).cpu()
-            for _, context in self.contexts(max(1, DRAWS_AT_ONCE // n))
-        ]
+        """Joint draws `(galaxies, n, q)` of the answers to the questions `(q,)`, in their order.
+
+        What is known exactly is its own draw. One variable may be known with an error: it is drawn first, given the
+        rest of the evidence and its measurement, and stands for the measurement from then on.
+
+        Raises:
+            ValueError: Several of the variables are known with errors.
+        """
+        columns = [token - len(SPECIAL_TOKENS) for token in ids.tolist()]
+        known, error = self.evidence.known[:, columns], np.nan_to_num(self.evidence.errors[:, columns])
+        exact = known.all(axis=0) & (error == 0).all(axis=0)
+        own = [i for i in np.flatnonzero(known.any(axis=0)) if not exact[i]]
+        if len(own) > 1:
+            names = ", ".join(self.evidence.variables[columns[i]].name for i in own)
+            raise ValueError(f"{names} are known with errors; joint draws can hold only one such variable")
+        asked = [*own, *(i for i in range(len(columns)) if not exact[i] and i not in own)]
+        answers = torch.empty(len(self.evidence), n, len(columns))
+        for i in np.flatnonzero(exact):
+            answers[..., i] = self.evidence.measurement(columns[i])[0].unsqueeze(-1)
+        if asked:
+            answers[..., asked] = self._draws(ids[asked], n, generator, bool(own))
+        return answers
+
+    def _draws(self, ids: Tensor, n: int, generator: torch.Generator, measured: bool) -> Tensor:
+        """`draws` in the order of `ids`, of which the first may be measured itself."""
+        size = max(1, DRAWS_AT_ONCE // n)
+        if not measured:
+            return torch.cat(
+                [self.model.draw_jointly(c, ids, n, generator=generator).cpu() for _, c in self.contexts(size)]
+            )
+        column = int(ids[0]) - len(SPECIAL_TOKENS)
+        value, error = self.evidence.measurement(column)
+        parts = []
+        for rows, context in Inference(self.model, self.evidence.without([column])).contexts(size):
+            question = ids[:1].expand(len(context.reference), 1)
+            logits = self.model.answer(context, question)
+            density = self.model.density(logits, question, torch.zeros_like(question), context.reference)
+            mine = [x[rows].unsqueeze(-1).to(logits.device) for x in (value, error)]
+            repeated = density.measured(*mine).map(lambda x: x.expand(-1, n, -1))
+            first = repeated.sample(generator)
+            parts.append(self.model.draw_jointly(context, ids, n, generator=generator, first=first).cpu())
         return torch.cat(parts)
 
     def _blocks_of_bands(self) -> Iterator[list[int]]:

@@ -289,6 +289,13 @@ class GalaxyModel(GalaxyPreTrainedModel):
             facts.upper[query_ids],
         )
 
+    def convolved(self, density: MixtureDensity, query_ids: Tensor, query_errors: Tensor) -> MixtureDensity:
+        """A density as an instrument with token errors `query_errors` would measure it; limits fall."""
+        slope = self.embeddings.facts.slope(query_ids.unsqueeze(-1), density.loc)
+        scale = torch.sqrt(density.scale**2 + (query_errors.unsqueeze(-1) * slope) ** 2)
+        beyond = torch.full_like(density.lower, math.inf)
+        return MixtureDensity(density.log_weight, density.loc, scale, -beyond, beyond)
+
     def category_log_prob(self, logits: Tensor, query_ids: Tensor) -> Tensor:
         """Log probabilities `(..., K)` of the categories of categorical questions; minus infinity beyond the last."""
         raw = logits[..., : self.config.num_components].float()
@@ -350,9 +357,11 @@ class GalaxyModel(GalaxyPreTrainedModel):
         context = self.encode(input_ids, values, errors, attention_mask)
         return self.draw_jointly(context, questions, num_samples, asked, generator)
 
-    def draw_jointly(self, context, query_ids, num_samples, query_errors=None, generator=None) -> Tensor:
+    def draw_jointly(
+        self, context, query_ids, num_samples, query_errors=None, generator=None, first: Tensor | None = None
+    ) -> Tensor:
         """Joint draws `(batch, num_samples, q)` about an encoded context; see `sample_answers`."""
-        return sample_answers(self, context, query_ids, num_samples, query_errors, generator)
+        return sample_answers(self, context, query_ids, num_samples, query_errors, generator, first)
 
     @merge_with_config_defaults
     @capture_outputs

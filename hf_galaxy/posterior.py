@@ -174,6 +174,8 @@ class GalaxyPosterior:
         if not variable.categories:
             raise ValueError(f"{name} is not a category; quantiles({name!r}, …) answers for it")
         columns = self._inference.category_log_prob(self._tokens(name)).exp().double().numpy().T
+        own = self.evidence.values[:, self.evidence.column(variable)]
+        columns = [np.where(np.isnan(own), p, own == i) for i, p in enumerate(columns)]
         return dict(zip(variable.categories, columns, strict=False))
 
     def log_prob(self, table: Any, errors: Mapping[str, float] | None = None) -> np.ndarray:
@@ -186,6 +188,8 @@ class GalaxyPosterior:
         names = list(table.keys() if hasattr(table, "keys") else table.columns)
         if not names:
             raise ValueError("log_prob needs at least one column, named like a variable")
+        if own := [n for n in names if self.evidence.known[:, self.evidence.column(self._asked(n))].any()]:
+            raise ValueError(f"log_prob: {own[0]} is evidence already; leave it out of the table")
         x = np.stack([np.broadcast_to(self._physical(n, table[n]), (self.n_galaxy,)) for n in names], axis=1)
         x = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float64))
         coordinates = self._coordinates(*names)
@@ -231,7 +235,7 @@ class GalaxyPosterior:
         """Quantiles of the fluxes of bands: columns `<band>_p16`, `<band>_p50`, …, in nJy.
 
         Args:
-            bands: Names of bands; one that is evidence too is asked for its true flux.
+            bands: Names of bands; of one that is evidence too the true flux, by its measurement and all others.
             levels: Quantile levels.
             error: Predict what an instrument with this error in nJy would measure.
         """
@@ -305,6 +309,8 @@ class GalaxyPosterior:
         for name in names:
             if self._asked(name).categories:
                 raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
+        if not 0 <= error < float("inf"):
+            raise ValueError(f"error={error}: an asked error is a number, zero or above")
         asked = torch.full((len(names),), float(error), dtype=torch.float64)
         return self._inference.ask(self._tokens(*names), self._coordinates(*names).error(asked).float(), use)
 

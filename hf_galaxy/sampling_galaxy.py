@@ -64,6 +64,7 @@ def sample_answers(
     num_samples: int,
     query_errors: Tensor | None = None,
     generator: torch.Generator | None = None,
+    first: Tensor | None = None,
 ) -> Tensor:
     """Joint draws of the answers to some questions, asked in the order given.
 
@@ -74,6 +75,7 @@ def sample_answers(
         num_samples: Draws a galaxy, `S`.
         query_errors: Asked token errors `(q,)`; zero, the default, draws true values.
         generator: Of the device of the model.
+        first: Answers `(B, S)` to the first question, where they have been drawn already.
 
     Returns:
         Token coordinates `(B, S, q)`; of a category its index.
@@ -86,12 +88,15 @@ def sample_answers(
     reference = context.reference.unsqueeze(-1).expand(batch, num_samples)
     answers: list[Tensor] = []
     for i, (token, error) in enumerate(zip(query_ids, errors, strict=True)):
-        hidden = model.embeddings.questions(token.view(1, 1)).expand(batch, num_samples if i else 1, -1)
-        for cache in caches:
-            hidden = cache.attend(hidden)
-        logits = model.head(model.head_norm(hidden)).expand(batch, num_samples, -1)
         ids = token.expand(batch, num_samples)
-        answers.append(model.draw(logits, ids, error.expand(batch, num_samples), reference, generator))
+        if i == 0 and first is not None:
+            answers.append(first)
+        else:
+            hidden = model.embeddings.questions(token.view(1, 1)).expand(batch, num_samples if i else 1, -1)
+            for cache in caches:
+                hidden = cache.attend(hidden)
+            logits = model.head(model.head_norm(hidden)).expand(batch, num_samples, -1)
+            answers.append(model.draw(logits, ids, error.expand(batch, num_samples), reference, generator))
         if i + 1 < query_ids.numel():
             flat = [x.reshape(batch * num_samples, 1) for x in (ids, answers[-1], error.expand(batch, num_samples))]
             token_vector = model.embeddings.answers(*flat, reference.reshape(-1))

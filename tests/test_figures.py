@@ -38,7 +38,7 @@ def test_hidden_bands_are_predicted_from_the_others(galaxy, row):
     predicted = predict_hidden(galaxy, row, ["J0660", "J0400"], [0.5], hidden=["J0660", "J0410"])
     expected = [
         galaxy.condition(rSDSS=SEEN["rSDSS"]).quantiles("J0660", [0.5])[0],
-        galaxy.condition(**SEEN).quantiles("J0400", [0.5])[0],
+        galaxy.condition(rSDSS=SEEN["rSDSS"]).quantiles("J0400", [0.5])[0],
     ]
     np.testing.assert_allclose(predicted, expected, rtol=1e-4)  # float32, batches of another size
 

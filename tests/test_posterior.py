@@ -178,7 +178,7 @@ def test_names_of_quantiles():
 def everything(posterior: GalaxyPosterior) -> np.ndarray:
     """All answers that no seed enters, one row a galaxy."""
     parts = [posterior.quantiles(name, [0.16, 0.5]) for name in NAMES]
-    parts += [posterior.mean("av")[:, None], posterior.log_prob({"redshift": 0.1, "av": 0.3})[:, None]]
+    parts += [posterior.mean("av")[:, None], posterior.log_prob({"dn4000": 1.4, "av": 0.3})[:, None]]
     parts += [posterior.embed(), posterior.cdf("redshift", 0.3)[:, None]]
     return np.concatenate(parts, axis=1)
 

@@ -276,7 +276,13 @@ class _Reader:
             return np.nan
         if isinstance(item, (int, float, np.number)) and not isinstance(item, (bool, np.bool_)):
             return float(item)
-        raise ValueError(f"{self.source}: column {column}, row {row}: {_text(item)!r} is not a number")
+        try:  # one bad cell makes text of the whole column: the message must name that cell
+            return float(_text(item))
+        except ValueError:
+            remedy = "leave the cell empty, or write NaN, if not observed"
+            raise ValueError(
+                f"{self.source}: column {column}, row {row}: {_text(item)!r} is not a number; {remedy}"
+            ) from None
 
     def _check_errors(self, column: str, values: np.ndarray, errors: np.ndarray, zero_allowed: bool) -> None:
         there, name = ~np.isnan(values), column + ERROR_SUFFIX

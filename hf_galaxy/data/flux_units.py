@@ -18,6 +18,7 @@ NJY_AT_MAGNITUDE_ZERO = 10 ** (31.4 / 2.5)
 RELATIVE_ERROR_PER_MAG = 0.4 * np.log(10)
 
 _SPELLINGS = {
+    "ab": "mag(AB)",
     "abmag": "mag(AB)",
     "ab mag": "mag(AB)",
     "mag ab": "mag(AB)",

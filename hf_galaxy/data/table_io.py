@@ -164,7 +164,10 @@ def _read_ecsv(path: Path) -> tuple[Table, list[str]]:
 def _read_text(path: Path) -> tuple[Table, list[str]]:
     first = _first_line(path)
     if "," in first:
-        return Table.read(path, format="ascii.csv", comment="#"), _header(path, ",")
+        table = Table.read(path, format="ascii.csv", comment="#")
+        if table.colnames[0].startswith("\ufeff"):  # the mark that Excel puts before a CSV
+            table.rename_column(table.colnames[0], table.colnames[0].lstrip("\ufeff").strip("\"'"))
+        return table, _header(path, ",")
     table = Table.read(path, format="ascii")
     return table, list(table.colnames)
 
@@ -212,6 +215,8 @@ def check_output(path: str | os.PathLike, overwrite: bool) -> None:
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder; give the name of a file")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path}: the folder {path.parent} cannot be written to; give another")
     if path.exists() and not overwrite:
         raise ValueError(f"{path}: exists; give another name, or --overwrite")
 

