@@ -104,6 +104,7 @@ def main() -> None:
         found = compare(simulator.synthesizer, simulator.filters, a.peer, resolution)
         facts[f"bagpipes at R_phot = {resolution:.0f}"] = {
             "galaxies per second": round(found.galaxies_per_second, 1),
+            "galaxies per second of processor time": round(found.galaxies_per_processor_second, 1),
             "galaxies": a.peer,
             "difference, mmag": difference_facts(found),
             "log mass, largest difference": float(f"{np.abs(found.log_mass).max():.2g}"),
