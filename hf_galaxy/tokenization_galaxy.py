@@ -104,6 +104,8 @@ class GalaxyTokenizer(PreTrainedTokenizer):
         single = single and return_tensors is None
         batch = rows[0] if single else {key: [row[key] for row in rows] for key in rows[0]}
         padding = bool(return_tensors) if padding is None else padding
+        if padding != "max_length":
+            kwargs.pop("max_length", None)
         encoded = self.pad(batch, padding=padding, return_tensors=return_tensors, **kwargs)
         if return_tensors == "pt":
             # Of records without any token, torch would make floats.

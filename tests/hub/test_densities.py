@@ -198,3 +198,27 @@ def test_gradients_are_finite(lower, upper):
     assert torch.isfinite(value).all()
     (gradient,) = torch.autograd.grad(value.sum(), logits)
     assert torch.isfinite(gradient).all() and (gradient != 0).any()
+
+
+# ---- a measurement besides
+
+
+@pytest.mark.parametrize("limits", ["none", "lower"])
+def test_a_measurement_multiplies_the_density_by_its_likelihood(limits):
+    density, error = mixtures(limits), 0.4
+    value = density.quantile(torch.tensor(0.7))
+    x = grid_of(density)
+    product = density.log_prob(x).exp() * torch.exp(-0.5 * ((x - value) / error) ** 2)
+    expected = product / torch.trapezoid(product, x, dim=0)
+    updated = density.measured(value, torch.full((ROWS,), error).double())
+    # The trapezium rule, relative to the height of the density.
+    difference = (updated.log_prob(x).exp() - expected).abs().amax(0)
+    assert (difference < 1e-2 * expected.amax(0)).all()
+
+
+def test_an_exact_measurement_is_certain_and_none_changes_nothing():
+    density, t = mixtures(), torch.zeros(ROWS).double()
+    exact = density.measured(t + 0.3, torch.zeros(ROWS).double())
+    torch.testing.assert_close(exact.quantile(torch.tensor(0.9)), t + 0.3, rtol=0, atol=1e-4)
+    same = density.measured(torch.full_like(t, torch.nan), torch.full_like(t, torch.nan))
+    torch.testing.assert_close(same.log_prob(t), density.log_prob(t))
