@@ -50,14 +50,14 @@ def states(out: Path) -> list[int]:
 
 
 def test_killed_in_the_middle_and_resumed_the_losses_are_the_same(make, mapping, tmp_path):
-    """Steps and saves follow each other without a pause, so the kill may hit either."""
-    out, plan = Path(mapping["out"]), {"steps": 80, "valid_every": 20, "save_every_steps": 2}
+    """Killed some steps after a save, so that the log is ahead of the state; test_checkpoint.py kills inside saves."""
+    out, plan = Path(mapping["out"]), {"steps": 60, "valid_every": 20, "save_every_steps": 20}
     process = start(written(mapping, tmp_path, **plan))
-    wait_for(lambda: len(states(out)) == 2, process)
+    wait_for(lambda: states(out) and history(out)[-1]["step"] >= 23, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert 2 <= states(out)[-1] < 80, "killed in the middle"
+    assert states(out)[-1] in (20, 40), "killed in the middle"
     make(resume=True, **plan).run()
     make(**plan | {"out": str(tmp_path / "whole")}).run()
     assert history(out) == history(tmp_path / "whole")
