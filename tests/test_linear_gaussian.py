@@ -80,6 +80,9 @@ def model() -> GalaxyModel:
     model, generator = GalaxyModel(config).train(), torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS, pct_start=0.1)
+    # Matrices of 32 columns: a second thread only waits.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for _ in range(STEPS):
         loss = model(**draw_batch(BATCH, generator)).loss
         optimizer.zero_grad()
@@ -87,6 +90,7 @@ def model() -> GalaxyModel:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+    torch.set_num_threads(threads)
     return model.eval()
 
 
