@@ -71,7 +71,7 @@ class TrainSettings:
     save_every: float = _option(10.0, "minutes between two saves")
     save_every_steps: int | None = _option(None, "steps between two saves, besides")
     tracker: str = _option("tensorboard", "where to log besides history.jsonl", ("tensorboard", "none"))
-    num_threads: int | None = _option(None, "threads of torch on the CPU")
+    num_threads: int | None = _option(None, "threads of torch on the CPU; runs of as many are equal bit for bit")
     model: dict = field(
         default_factory=dict, metadata={"help": "fields of GalaxyConfig that differ from the preset", "section": True}
     )

@@ -175,7 +175,7 @@ REFUSED = {
     "no error value": (table(J0400_err=[1.0, np.nan, 3.0]), "J0400_err, row 1: nan .*J0400 has a value .*no error"),
     "infinite value": (table(J0400=[1.0, 2.0, np.inf]), "column J0400, row 2: inf .*values must be finite"),
     "infinite error": (table(J0400_err=[np.inf, 2.0, 3.0]), "column J0400_err, row 0: inf .*errors must be finite"),
-    "text": (table(J0400=Column(["1", "2", "x"], unit="nJy")), "column J0400, row 0: '1' is not a number"),
+    "text": (table(J0400=Column(["1", "2", "x"], unit="nJy")), "column J0400, row 2: 'x' is not a number"),
     "boolean": (table(J0400=Column([True, False, True], unit="nJy")), "column J0400, row 0: 'True' is not a number"),
     "many numbers a row": (table(J0400=np.ones((3, 2)), J0400_err=np.ones((3, 2))), r"column J0400 has shape \(3, 2\)"),
     "two cases of a band": (table(j0400=FLUX), "columns J0400 and j0400 differ in case alone"),

@@ -187,7 +187,7 @@ def test_what_is_no_text_spectrum(tmp_path):
     write_text(path, [WAVE, np.full(WAVE.shape, np.nan)])
     assert f"no good pixel among {WAVE.size}" in refused(path)
     assert "no such file" in refused(tmp_path / "absent.fits")
-    assert "redshift -0.5 is below" in refused(path, redshift=-0.5)
+    assert "redshift -0.5 is not a number above -0.01" in refused(path, redshift=-0.5)
 
 
 def test_truncated_fits(tmp_path):

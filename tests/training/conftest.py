@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from hf_galaxy.training.building import build
 from hf_galaxy.training.loop import Loop
@@ -43,8 +44,18 @@ def mapping(folder_of_galaxies, tmp_path) -> dict:
         "log_every": 1,
         "tracker": "none",
         "mixed_precision": "no",
+        # Sums of several threads differ in the last digit from those of one, and tests compare bits.
+        "num_threads": 1,
         "model": MODEL,
     }
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """A run sets the threads of torch for its process, which goes on to other tests."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
