@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
@@ -46,6 +47,8 @@ def photometry(arguments: argparse.Namespace) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """A catalogue to a table of posterior quantiles."""
     _check_table_output(arguments)
+    if Path(arguments.output).resolve() == Path(arguments.catalogue).resolve():
+        raise ValueError(f"{arguments.output}: is the catalogue itself; answers would replace it, give another output")
     galaxy = _load(arguments)
     asked = _asked(arguments.ask, galaxy)
     catalogue = _evidence(arguments, galaxy)

@@ -162,6 +162,12 @@ def test_bad_catalogues_are_refused(tmp_path, blank_model, catalogue, capsys):
     assert not output.exists()
 
 
+def test_answers_do_not_replace_their_catalogue(blank_model, catalogue, capsys):
+    before = catalogue.read_bytes()
+    message = refused(capsys, "predict", catalogue, "-o", catalogue, "--model", blank_model, "--overwrite")
+    assert "is the catalogue itself" in message and catalogue.read_bytes() == before
+
+
 def test_unknown_questions_and_rows_are_refused(tmp_path, blank_model, catalogue, capsys):
     table = ("-o", tmp_path / "answer.fits", "--model", blank_model)
     message = refused(capsys, "predict", catalogue, *table, "--ask", "log_mass")
