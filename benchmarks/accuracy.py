@@ -250,7 +250,8 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     if "joint" in metrics:
         joint = metrics["joint"]
         print(f"\njoint of {', '.join(joint['properties'])}: TARP deviation {joint['tarp_deviation']:.2%}")
-        print("Hα/Hβ more than 5 % below Case B: " + ", ".join(f"{name} {share:.2%}" for name, share in joint["balmer"].items()))
+        shares = ", ".join(f"{name} {share:.2%}" for name, share in joint["balmer"].items())
+        print(f"Hα/Hβ more than 5 % below Case B: {shares}")
 
 
 def draw(stem: Path, pits: dict, quantiles: dict, truth: dict, metrics: dict) -> None:
