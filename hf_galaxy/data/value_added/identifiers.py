@@ -1,0 +1,86 @@
+"""What names a galaxy in a catalogue: DESI target, SDSS plate-mjd-fiber, SDSS specObjID, position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+KINDS = ("targetid", "plate-mjd-fiber", "specobjid")
+
+
+def id_codes(ids: Any, kind: str) -> np.ndarray:
+    """Ids as (n,) uint64 that compare exactly; 0 is no id (negative ids, blanks, masked).
+
+    Args:
+        ids: (n,) integers or digits in strings; of ``plate-mjd-fiber`` (n, 3) integers, or ``"266-51602-1"``.
+        kind: One of KINDS.
+
+    Raises:
+        ValueError: Floats (64-bit ids lose their last digits in them), a text that is no id, or an unknown kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"key {kind!r} is not one of {', '.join(KINDS)}")
+    masked = np.ma.getmaskarray(np.ma.asanyarray(ids))
+    values = np.ma.getdata(ids) if np.ma.isMaskedArray(ids) else np.asarray(ids)
+    if values.dtype.kind == "f" and kind == "plate-mjd-fiber" and np.isfinite(values).all():
+        values = values.astype(np.int64)  # five digits, exact in any float
+    if values.dtype.kind in "SUO":
+        return _codes_of_texts(values, masked, kind)
+    if values.dtype.kind not in "iu" and values.size:
+        raise ValueError(f"{kind} is held as {values.dtype}, which loses the last digits; read it as 64-bit integers")
+    if kind == "plate-mjd-fiber":
+        if values.ndim != 2 or values.shape[1] != 3:
+            raise ValueError(f"plate-mjd-fiber has the shape {values.shape}; (n, 3) is needed")
+        values, bad = values.astype(np.int64), masked.any(1) | (values < 0).any(1)
+        codes = (values[:, 0] * 100_000 + values[:, 1]) * 100_000 + values[:, 2]
+    else:
+        codes, bad = values, masked | (values < 0)
+    return np.where(bad, 0, codes).astype(np.uint64)
+
+
+def _codes_of_texts(values: np.ndarray, masked: np.ndarray, kind: str) -> np.ndarray:
+    codes = np.zeros(len(values), dtype=np.uint64)
+    for i, value in enumerate(values.tolist()):
+        text = (value.decode() if isinstance(value, bytes) else "" if value is None else str(value)).strip()
+        if text[:2] in ("b'", 'b"'):  # bytes that became a text: "b' 461628614023079936'" in MultimodalUniverse/sdss
+            text = text[2:-1].strip()
+        parts = text.split("-") if kind == "plate-mjd-fiber" else [text.removeprefix("-")]
+        if masked[i] or not text or text.startswith("-"):
+            continue
+        if not all(part.isdigit() for part in parts) or len(parts) != (3 if kind == "plate-mjd-fiber" else 1):
+            raise ValueError(f"{kind} {text!r} (row {i}) is not an id; digits are needed")
+        numbers = [int(part) for part in parts]
+        codes[i] = (numbers[0] * 100_000 + numbers[1]) * 100_000 + numbers[2] if len(parts) == 3 else numbers[0]
+    return codes
+
+
+def match_ids(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m,) rows of ``known`` (unique codes) that hold the ``wanted`` codes; -1 where none does."""
+    if len(known) == 0:
+        return np.full(len(wanted), -1)
+    order = np.argsort(known, kind="stable")
+    place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    rows = order[place]
+    return np.where((known[rows] == wanted) & (wanted > 0), rows, -1)
+
+
+def match_positions(
+    ra: np.ndarray, dec: np.ndarray, known_ra: np.ndarray, known_dec: np.ndarray, radius: float
+) -> np.ndarray:
+    """(m,) nearest row within ``radius`` arcsec; -1 where none is, or a position is unknown (NaN). Degrees, ICRS."""
+    rows = np.full(len(ra), -1)
+    asked = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    there = np.flatnonzero(np.isfinite(known_ra) & np.isfinite(known_dec))
+    if len(asked) == 0 or len(there) == 0:
+        return rows
+    sky = SkyCoord(known_ra[there] * u.deg, known_dec[there] * u.deg)
+    near, separation, _ = SkyCoord(ra[asked] * u.deg, dec[asked] * u.deg).match_to_catalog_sky(sky)
+    close = separation <= radius * u.arcsec
+    rows[asked[close]] = there[near[close]]
+    return rows
+
+
+__all__ = ["KINDS", "id_codes", "match_ids", "match_positions"]
