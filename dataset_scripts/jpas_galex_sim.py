@@ -29,10 +29,10 @@ import torch
 from tqdm.auto import tqdm
 
 from hf_galaxy.data.features import galaxy_features, galaxy_table
-from hf_galaxy.physics.priors import POPULATIONS
+from hf_galaxy.physics.settings import POPULATIONS
 from hf_galaxy.physics.simulate import SimulationSettings, Simulator
 
-VERSION = "1.0.0"  # to be raised whenever the same seed gives other galaxies
+VERSION = "2.0.0"  # to be raised whenever the same seed gives other galaxies
 BLOCK = 4096
 SETTINGS_FILE = "settings.json"
 

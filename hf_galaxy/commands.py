@@ -21,7 +21,7 @@ from hf_galaxy.data.spectra_table import photometry_table
 from hf_galaxy.data.table_io import check_output, table_format, write_table
 from hf_galaxy.physics.filters import FilterSet
 from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
-from hf_galaxy.physics.priors import SimulationSettings
+from hf_galaxy.physics.settings import SimulationSettings
 from hf_galaxy.physics.simulate import Simulator
 from hf_galaxy.posterior import GalaxyPosterior
 from hf_galaxy.variables_galaxy import PROPERTIES, Variable, default_variables

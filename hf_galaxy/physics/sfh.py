@@ -44,6 +44,16 @@ def continuity_borders(age: Tensor, bins: int = 8) -> Tensor:
     return torch.cat([fixed, middle, age[:, None]], 1)
 
 
+def dirichlet(edges: Tensor, onset: Tensor, u: Tensor) -> Tensor:
+    """(n, k) shares of a history whose masses in equal bins of time since the onset (n,) in yr are Dirichlet(1, …, 1).
+
+    ``u`` (n, bins) are uniform numbers: exponential variates, divided by their sum, are such a draw.
+    """
+    bins = u.shape[1]
+    borders = onset[:, None] * torch.linspace(0, 1, bins + 1, dtype=onset.dtype, device=onset.device)
+    return piecewise(edges, borders, torch.log10(-torch.log(u)))
+
+
 def truncate(edges: Tensor, shares: Tensor, since: Tensor, factor: Tensor) -> Tensor:
     """The history times ``factor`` (n,) after the lookback time ``since`` (n,) in yr."""
     young = _overlap(edges, torch.zeros_like(since), since) / (edges[1:] - edges[:-1])
@@ -62,6 +72,21 @@ def recent_rate(edges: Tensor, shares: Tensor, period: float) -> Tensor:
     return (shares * part).sum(1) / period
 
 
+def with_recent_rate(edges: Tensor, shares: Tensor, period: float, since: Tensor, rate: Tensor) -> Tensor:
+    """The history with another ``recent_rate`` (n,) of ``period``, in 1/yr, below 1 / since.
+
+    A rate that is too high is cut by one factor from the lookback time ``since`` (n,) >= period on; one that is too
+    low is raised by a constant rate since then.
+    """
+    present = recent_rate(edges, shares, period)
+    late = (shares * _overlap(edges, torch.zeros_like(since), since) / (edges[1:] - edges[:-1])).sum(1)
+    factor = rate * (1 - late) / (present - rate * late).clamp(min=1e-30)
+    lower = truncate(edges, shares, since, factor.clamp(0.0, 1.0))
+    fraction = ((rate - present) / (1 / since - present)).clamp(0.0, 1.0)
+    higher = add_burst(edges, shares, since, since, fraction)
+    return torch.where((present > rate)[:, None], lower, higher)
+
+
 def mean_age(edges: Tensor, shares: Tensor) -> Tensor:
     """(n,) mass-weighted age in yr."""
     return shares @ (0.5 * (edges[1:] + edges[:-1]))
@@ -71,9 +96,11 @@ __all__ = [
     "add_burst",
     "continuity_borders",
     "delayed",
+    "dirichlet",
     "mean_age",
     "normalised",
     "piecewise",
     "recent_rate",
     "truncate",
+    "with_recent_rate",
 ]

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from hf_galaxy.physics.filters import FilterCurve, FilterSet
 from hf_galaxy.physics.labels import PROPERTY_NAMES, Labels
-from hf_galaxy.physics.priors import Parameters, Prior, SimulationSettings
+from hf_galaxy.physics.priors import Parameters, Prior
 from hf_galaxy.physics.random import CounterRandom
+from hf_galaxy.physics.settings import SimulationSettings
 from hf_galaxy.physics.ssp import grid_folder
 from hf_galaxy.physics.synthesis import Synthesizer
 
@@ -29,7 +30,8 @@ class SimulatedGalaxies(NamedTuple):
     """Rows of a simulation.
 
     Attributes:
-        flux: (n, n_band) float32, noiseless AB flux densities in nJy.
+        flux: (n, n_band) float32, noiseless AB flux densities in nJy, through filters that are a little displaced
+            (``SimulationSettings.filter_shift``).
         properties: (n, P) float32 in the order of ``PROPERTY_NAMES``.
         survey: (n,) str, ``sim_survey`` or ``sim_broad``.
         latent: Parameters that were drawn, (n,) or (n, k) each.
@@ -105,9 +107,17 @@ class Simulator:
         )
 
     def parameters(self, seed: int, drawn: SimulatedGalaxies) -> Parameters:
-        """All that ``Synthesizer`` needs to make drawn rows again, the scatter of their lines included."""
+        """All that ``Synthesizer`` needs to make drawn rows again: the scatter of lines and filters included."""
         random = CounterRandom(seed, drawn.latent["row"], drawn.latent["attempt"])
-        return _with_lines(drawn.latent, self.synthesizer, random)
+        return self._displaced(_with_lines(drawn.latent, self.synthesizer, random), random)
+
+    def _displaced(self, p: Parameters, random: CounterRandom) -> Parameters:
+        """The parameters with the displacements of the filters in Å."""
+        if not self.settings.filter_shift:
+            return p
+        # a number belongs to the name of a band, so that another set of filters changes no one's displacement
+        shift = torch.stack([random.normal(f"filter {name}") for name in self.synthesizer.bands], 1)
+        return {**p, "filter_shift": self.settings.filter_shift * shift}
 
     def _empty(self) -> SimulatedGalaxies:
         none = torch.empty(0, device=self.device)
@@ -176,6 +186,7 @@ class Simulator:
             part = slice(i, i + self.batch_size)
             random = CounterRandom(seed, row[part], attempt[part])
             p = _with_lines({key: value[part] for key, value in drawn.items()}, self.synthesizer, random)
+            p = self._displaced(p, random)
             rest = self.synthesizer.rest_frame(p)
             labels.append(self._labels(p, rest))
             flux = self.synthesizer.photometry(p, rest)

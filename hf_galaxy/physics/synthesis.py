@@ -12,18 +12,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from hf_galaxy.physics import igm
 from hf_galaxy.physics.attenuation import AttenuationLaw, transmission
 from hf_galaxy.physics.basis import TOLERANCE, Factor, SpectralBasis, load_basis
 from hf_galaxy.physics.cosmology import CM_PER_MPC, CosmologyTables
+from hf_galaxy.physics.filter_bank import FilterBank
 from hf_galaxy.physics.filters import FilterCurve
 from hf_galaxy.physics.nebular import LineTable
 from hf_galaxy.physics.ssp import LOG_U, METALLICITIES, SOLAR_LUMINOSITY
 
-LIGHT_SPEED = 2.99792458e18  # Å/s
-RESPONSE_STEP = 1e-4  # in ln λ, of the filters where lines are looked up
+LIGHT_SPEED = 2.99792458e5  # km/s
 DUST_STRIDE = 8
 LABELS_COVER = (3600.0, 6900.0)  # Å that the labels need in the rest frame, whatever the filters
 IGM_STEP = 0.01
@@ -65,7 +64,8 @@ class Synthesizer:
     The parameters of ``rest_frame`` and ``photometry`` are a dict of (n,) tensors: ``redshift``, ``log_mass_formed``,
     ``metallicity`` and ``gas_metallicity`` (Z/Z☉), ``log_u``, ``av``, ``birth_cloud`` (A_V of young over old stars),
     ``dust_slope``, ``dust_bump``, ``lya_escape``, ``nuclear_ew`` (Å), and ``weights`` (n, 42), the shares of the formed
-    mass in the bins of age; optional ``line_factor`` and ``nuclear_ratio`` (n, L) multiply single lines.
+    mass in the bins of age. Optional: ``line_factor`` and ``nuclear_ratio`` (n, L) multiply single lines,
+    ``velocity_dispersion`` (km/s) broadens stars and gas, ``filter_shift`` (n, n_band) displaces the filters (Å).
     """
 
     def __init__(
@@ -126,20 +126,8 @@ class Synthesizer:
         self._igm_lines = self._tensor([igm.transmission(lines, z, self._lyman) for z in grid])
 
     def _make_filters(self, filters: Mapping[str, FilterCurve]) -> None:
-        """Weights that turn f_λ on observed pixels, or the flux of a line, into the mean f_ν of a photon counter."""
-        fine = 16
-        pixel = np.empty((self._n_observed, len(filters)))
-        n_response = int(self._n_observed * self.step / RESPONSE_STEP) + 2
-        grid = np.exp(self._log_observed + RESPONSE_STEP * np.arange(n_response))
-        response = np.empty((n_response, len(filters)))
-        sub = np.exp(self._log_observed + self.step * ((np.arange(self._n_observed * fine) + 0.5) / fine - 0.5))
-        for i, curve in enumerate(filters.values()):
-            through = curve.interpolate(sub)
-            norm = LIGHT_SPEED * np.sum(through) * self.step / fine
-            pixel[:, i] = (through * sub**2).reshape(-1, fine).sum(1) * self.step / fine / norm
-            response[:, i] = curve.interpolate(grid) * grid / norm
-        self._pixel = self._tensor(pixel * (NJY / _KEEP_NEAR_ONE))
-        self._response = self._tensor(response * (NJY / _KEEP_NEAR_ONE))
+        scale = NJY / _KEEP_NEAR_ONE
+        self._bank = FilterBank(filters, self._log_observed, self.step, self._n_observed, scale, self.device)
 
     def index(self, wavelength: float) -> int:
         """Pixel of the rest-frame grid nearest to a wavelength in Å."""
@@ -204,14 +192,23 @@ class Synthesizer:
         z = p["redshift"].double()
         spectrum, lines = self._absorb(z, rest, p["lya_escape"])
         shift = torch.log1p(z) / self.step
-        whole = torch.floor(shift).long()
+        whole = torch.round(shift).long()
         first = self._max_shift - whole - 1
-        seen = torch.gather(spectrum, 1, first[:, None] + torch.arange(self._n_observed + 1, device=self.device))
-        part = (shift - whole).float()[:, None]
-        scale = (self.flux_scale(p) * _KEEP_NEAR_ONE).float()[:, None]
-        # the shift between pixels is interpolated after the filters, where there is less of it
-        flux = torch.lerp(seen[:, 1:] @ self._pixel, seen[:, :-1] @ self._pixel, part)
-        return (flux / (1 + z).float()[:, None] + self._line_photometry(z, lines)) * scale
+        seen = torch.gather(spectrum, 1, first[:, None] + torch.arange(self._n_observed + 2, device=self.device))
+        variance, moved = self._variance(p), None
+        if "filter_shift" in p:
+            moved = (p["filter_shift"] / self._bank.pivots).float()
+        spread = torch.zeros_like(z) if variance is None else variance
+        flux = self._bank.continuum(seen, shift - whole, spread, moved) / (1 + z).float()[:, None]
+        flux = flux + self._bank.lines(self._log_lines + torch.log1p(z)[:, None], lines, variance, moved)
+        return flux * (self.flux_scale(p) * _KEEP_NEAR_ONE).float()[:, None]
+
+    @staticmethod
+    def _variance(p: Mapping[str, Tensor]) -> Tensor | None:
+        """(n,) variance of ln λ by the motions of stars and gas."""
+        if "velocity_dispersion" not in p:
+            return None
+        return (p["velocity_dispersion"].double() / LIGHT_SPEED) ** 2
 
     def _absorb(self, z: Tensor, rest: RestFrame, lya_escape: Tensor) -> tuple[Tensor, Tensor]:
         """Spectrum and lines behind the intergalactic medium."""
@@ -222,17 +219,6 @@ class Synthesizer:
         lines = rest.lines * torch.lerp(self._igm_lines[low], self._igm_lines[low + 1], t)
         lines[:, self.line_table.lyman_alpha] *= lya_escape.float()[:, None]
         return spectrum, lines
-
-    def _line_photometry(self, z: Tensor, lines: Tensor) -> Tensor:
-        """(n, n_band): each line times the response of the filters at its observed wavelength."""
-        position = (self._log_lines + torch.log1p(z)[:, None] - self._log_observed) / RESPONSE_STEP
-        low = torch.floor(position).long()
-        inside = (low >= 0) & (low < len(self._response) - 1)
-        t = (position - low).float()
-        low, lines = low.clamp(0, len(self._response) - 2), lines * inside
-        return embedding_bag(low, self._response, per_sample_weights=lines * (1 - t), mode="sum") + embedding_bag(
-            low + 1, self._response, per_sample_weights=lines * t, mode="sum"
-        )
 
 
 __all__ = ["RestFrame", "Synthesizer", "hat_weights"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from hf_galaxy.physics import sfh
@@ -59,3 +60,25 @@ def test_continuity_borders_increase_to_the_age():
     borders = sfh.continuity_borders(ages)
     assert borders.shape == (3, 9) and (borders.diff(dim=1) > 0).all()
     torch.testing.assert_close(borders[:, -1], ages)
+
+
+def test_dirichlet_masses_have_the_mean_and_variance_of_their_distribution():
+    n, bins = 20000, 5
+    u = torch.rand(n, bins, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    edges = torch.linspace(0, 1e10, bins + 1, dtype=torch.float64)
+    shares = sfh.dirichlet(edges, torch.full((n,), 1e10, dtype=torch.float64), u)
+    np.testing.assert_allclose(shares.mean(0), 1 / bins, atol=0.006)  # 5 sigma of the mean
+    np.testing.assert_allclose(shares.var(0), (bins - 1) / bins**2 / (bins + 1), rtol=0.06)
+    half = sfh.dirichlet(edges, torch.full((n,), 4e9, dtype=torch.float64), u)
+    assert half[:, 2:].sum() == 0
+
+
+def test_recent_rate_is_brought_where_it_should_be():
+    """Cut or raised, exactly where the borders of the bins are those of the times; 2 % where they are not."""
+    edges = torch.tensor([0.0, 5e7, 1e8, 3e8, 1e9, 5e9, 1e10], dtype=torch.float64)
+    shares = sfh.normalised(column(0.3, 0.2, 1.0, 3.0, 40.0, 55.5)[None]).expand(3, -1)
+    since, rate = column(3e8, 1e9, 3e8), column(1e-12, 3e-10, 2e-9)
+    changed = sfh.with_recent_rate(edges, shares, 1e8, since, rate)
+    torch.testing.assert_close(sfh.recent_rate(edges, changed, 1e8), rate, rtol=1e-9, atol=0.0)
+    torch.testing.assert_close(changed.sum(1), torch.ones(3, dtype=torch.float64))
+    assert changed[0, 3] / changed[0, 4] == pytest.approx(3 / 40)  # what is older than the cut keeps its shape
