@@ -34,6 +34,7 @@ class GalaxyConfig(PreTrainedConfig):
         wavelength_features (`int`): Frequencies of the Fourier features of a log wavelength.
         value_hidden_size (`int`): Width of the embedding of one value before it is gathered into its patch.
         num_components (`int`): Gaussian components of the density of an answer.
+        min_log_scale (`float`): Natural logarithm of the narrowest component of a density, in token coordinates.
         reference_brightness (`float`): Brightness coordinate assumed of a galaxy of which no flux is known.
         simulation (`dict`, *optional*): Settings of the simulation that the model learnt from: its prior.
         training (`dict`, *optional*): What the model has seen: galaxies, data, ranges of the evidence.
@@ -53,6 +54,7 @@ class GalaxyConfig(PreTrainedConfig):
     wavelength_features: int = 32
     value_hidden_size: int = 64
     num_components: int = 24
+    min_log_scale: float | int = -6.5
     reference_brightness: float | int = 3.0
     simulation: dict | None = None
     training: dict | None = None

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 ANCHOR_RANGE = 3.2
-MIN_LOG_SCALE, MAX_LOG_SCALE = -5.0, 2.5
+MIN_LOG_SCALE, MAX_LOG_SCALE = -9.0, 2.5  # whatever a network says
 MIN_MASS = 1e-4
 # Stands for infinity where gradients are taken: 0 * inf is not a number.
 BEYOND = 1e4
@@ -192,6 +192,13 @@ def anchors(num_components: int, device=None) -> Tensor:
     return torch.linspace(-ANCHOR_RANGE, ANCHOR_RANGE, num_components, device=device)
 
 
+def floored(logits: Tensor, min_log_scale: float) -> Tensor:
+    """The output of a network with no component narrower than exp(`min_log_scale`), shape `(..., 3 K)`."""
+    count = logits.shape[-1] // 3
+    floor = min_log_scale - math.log(2 * ANCHOR_RANGE / (count - 1))
+    return torch.cat([logits[..., : 2 * count], logits[..., 2 * count :].clamp(min=floor)], dim=-1)
+
+
 def mixture_from_logits(
     logits: Tensor, error: Tensor, shift: Tensor, slope_at, lower: Tensor, upper: Tensor
 ) -> MixtureDensity:
@@ -222,4 +229,4 @@ def mixture_from_logits(
     )
 
 
-__all__ = ["MixtureDensity", "anchors", "mixture_from_logits"]
+__all__ = ["MixtureDensity", "anchors", "floored", "mixture_from_logits"]

@@ -16,15 +16,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import ModelOutput
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_galaxy import SPECIAL_TOKENS, GalaxyConfig
-from .densities_galaxy import MixtureDensity, mixture_from_logits
+from .densities_galaxy import MixtureDensity, floored, mixture_from_logits
 from .embedding_galaxy import GalaxyEmbeddings, VariableFacts
+from .layers_galaxy import GalaxyAttention, GalaxyEncoderLayer, GalaxyQuestionLayer
 from .sampling_galaxy import sample_answers, shared_questions
 
 
@@ -71,105 +70,6 @@ class GalaxyModelOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None = None
 
 
-def eager_attention_forward(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float,
-    **kwargs,
-) -> tuple[Tensor, Tensor]:
-    """Attention written out; returns `(batch, queries, heads, head_dim)` and the weights."""
-    weights = torch.matmul(query, key.transpose(-1, -2)) * scaling
-    if attention_mask is not None:
-        weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
-    weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(query.dtype)
-    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
-
-
-class GalaxyAttention(nn.Module):
-    """Multi-head attention from one sequence to another (or to itself)."""
-
-    def __init__(self, config: GalaxyConfig):
-        super().__init__()
-        self.config = config
-        width = config.hidden_size
-        self.num_heads, self.head_dim = config.num_attention_heads, width // config.num_attention_heads
-        self.num_key_value_groups, self.is_causal, self.scaling = 1, False, self.head_dim**-0.5
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
-        self.output = nn.Linear(width, width, bias=False)
-
-    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a sequence to be looked at, each `(batch, heads, length, head_dim)`."""
-        batch, length, _ = memory.shape
-        both = self.key_value(memory).view(batch, length, 2, self.num_heads, self.head_dim)
-        key, value = both.permute(2, 0, 3, 1, 4)
-        return key, value
-
-    def forward(
-        self, hidden_states: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs
-    ) -> tuple[Tensor, Tensor | None]:
-        batch, length, width = hidden_states.shape
-        query = self.query(hidden_states).view(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
-        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
-        out, weights = attend(self, query, key, value, attention_mask, scaling=self.scaling, dropout=0.0, **kwargs)
-        return self.output(out.reshape(batch, length, width)), weights
-
-
-class GalaxyMLP(nn.Module):
-    """Feed-forward layer."""
-
-    def __init__(self, config: GalaxyConfig):
-        super().__init__()
-        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.down(nn.functional.gelu(self.up(hidden_states)))
-
-
-class GalaxyEncoderLayer(GradientCheckpointingLayer):
-    """One layer over the context; bidirectional."""
-
-    def __init__(self, config: GalaxyConfig):
-        super().__init__()
-        self.attention_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.attention = GalaxyAttention(config)
-        self.mlp_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.mlp = GalaxyMLP(config)
-
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs) -> Tensor:
-        normed = self.attention_norm(hidden_states)
-        attended, _ = self.attention(normed, *self.attention.keys_and_values(normed), attention_mask, **kwargs)
-        hidden_states = hidden_states + attended
-        return hidden_states + self.mlp(self.mlp_norm(hidden_states))
-
-
-class GalaxyQuestionLayer(GradientCheckpointingLayer):
-    """One layer of a question: it looks at the encoded context and at earlier answers, never at other questions."""
-
-    def __init__(self, config: GalaxyConfig):
-        super().__init__()
-        self.question_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.memory_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.attention = GalaxyAttention(config)
-        self.mlp_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.mlp = GalaxyMLP(config)
-
-    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the context or of answers; what a cache keeps."""
-        return self.attention.keys_and_values(self.memory_norm(memory))
-
-    def forward(
-        self, hidden_states: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None = None
-    ) -> Tensor:
-        attended, _ = self.attention(self.question_norm(hidden_states), key, value, attention_mask)
-        hidden_states = hidden_states + attended
-        return hidden_states + self.mlp(self.mlp_norm(hidden_states))
-
-
 class GalaxyPreTrainedModel(PreTrainedModel):
     """Base class: configuration, initial weights, loading and saving."""
 
@@ -188,7 +88,8 @@ class GalaxyPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         factor = self.config.initializer_range
         if isinstance(module, nn.Linear):
-            init.normal_(module.weight, mean=0.0, std=factor * module.in_features**-0.5)
+            std = factor * getattr(module, "initial_gain", 1.0) * module.in_features**-0.5
+            init.normal_(module.weight, mean=0.0, std=std)
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
@@ -199,13 +100,6 @@ class GalaxyPreTrainedModel(PreTrainedModel):
             module.refresh()
         elif isinstance(module, GalaxyEmbeddings):
             init.copy_(module.frequency, module.frequencies())
-        elif isinstance(module, GalaxyModel):
-            # The densities start as the flat classification of the anchors.
-            init.normal_(module.head.weight, mean=0.0, std=factor * 0.1 * module.head.in_features**-0.5)
-        if isinstance(module, (GalaxyEncoderLayer, GalaxyQuestionLayer)):
-            depth = 2 * (self.config.num_hidden_layers + self.config.num_question_layers)
-            for last in (module.attention.output, module.mlp.down):
-                init.normal_(last.weight, mean=0.0, std=factor * (last.in_features * depth) ** -0.5)
 
 
 class GalaxyModel(GalaxyPreTrainedModel):
@@ -219,6 +113,7 @@ class GalaxyModel(GalaxyPreTrainedModel):
         self.question_layers = nn.ModuleList(GalaxyQuestionLayer(config) for _ in range(config.num_question_layers))
         self.head_norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.head = nn.Linear(config.hidden_size, 3 * config.num_components)
+        self.head.initial_gain = 0.1  # the densities start as the flat classification of the anchors
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Embedding:
@@ -275,7 +170,11 @@ class GalaxyModel(GalaxyPreTrainedModel):
             mask = torch.cat([before, seen.expand(before.shape[0], -1, -1, -1)], dim=-1)
         for layer in self.question_layers:
             hidden_states = layer(hidden_states, *layer.keys_and_values(memory), mask)
-        return self.head(self.head_norm(hidden_states))
+        return self.answer_logits(hidden_states)
+
+    def answer_logits(self, hidden_states: Tensor) -> Tensor:
+        """Raw parameters of the densities of questions that have passed all layers."""
+        return floored(self.head(self.head_norm(hidden_states)), self.config.min_log_scale)
 
     def density(self, logits: Tensor, query_ids: Tensor, query_errors: Tensor, reference: Tensor) -> MixtureDensity:
         """Densities of the answers `(..., questions)` in token coordinates; `reference` has no axis of questions."""

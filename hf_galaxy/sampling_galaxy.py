@@ -95,7 +95,7 @@ def sample_answers(
             hidden = model.embeddings.questions(token.view(1, 1)).expand(batch, num_samples if i else 1, -1)
             for cache in caches:
                 hidden = cache.attend(hidden)
-            logits = model.head(model.head_norm(hidden)).expand(batch, num_samples, -1)
+            logits = model.answer_logits(hidden).expand(batch, num_samples, -1)
             answers.append(model.draw(logits, ids, error.expand(batch, num_samples), reference, generator))
         if i + 1 < query_ids.numel():
             flat = [x.reshape(batch * num_samples, 1) for x in (ids, answers[-1], error.expand(batch, num_samples))]

@@ -189,7 +189,9 @@ def _model(
     attention = "eager" if device.type == "cpu" else "sdpa"
     if settings.init_from:
         try:
-            model = GalaxyModel.from_pretrained(settings.init_from, attn_implementation=attention, dtype=torch.float32)
+            how = {"attn_implementation": attention, "dtype": torch.float32}
+            model = GalaxyModel.from_pretrained(settings.init_from, **how, **settings.model)
+            model.config.simulation = simulation  # the prior of the galaxies that it sees from now on
             return model, GalaxyTokenizer.from_pretrained(settings.init_from)
         except OSError as error:
             raise ValueError(f"--init-from {settings.init_from}: {str(error).splitlines()[0]}") from None
