@@ -42,6 +42,9 @@ class Draft:
         rows: Rows of the catalogue.
         systematic: Property (or ``"ew"``, ``"flux"`` for all of them) to (absolute, relative) standard deviation of
             its definition against ours, added in quadrature to the error of the catalogue.
+
+    Attributes:
+        names: (n,) what to call the rows in the report, or (n, 3) of plate, MJD and fiber; row numbers without.
     """
 
     def __init__(self, source: str, rows: int, systematic: Mapping[str, tuple[float, float]]) -> None:
@@ -61,6 +64,8 @@ class Draft:
         rows = rows & self.keep
         if rows.any():
             named = self.names[rows] if len(self.names) else np.flatnonzero(rows)
+            if named.ndim == 2:
+                named = np.array(["-".join(map(str, parts)) for parts in named.tolist()])
             self.skipped[reason] = np.concatenate([self.skipped.get(reason, named[:0]), named])
             self.keep &= ~rows
 

@@ -31,6 +31,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hf_galaxy.data.value_added.draft import LINE_FLUX, Draft, check_unit
+from hf_galaxy.data.value_added.identifiers import id_codes, positions_of
 from hf_galaxy.data.value_added.opening import Columns
 from hf_galaxy.data.value_added.tables import LabelTable
 
@@ -81,7 +82,7 @@ def read_fastspecfit(tables: Mapping[str, Columns]) -> LabelTable:
             raise ValueError(f"{other.source}: TARGETID differs from that of {meta.source}; rows must match")
     draft = Draft("fastspecfit", meta.rows, SYSTEMATIC)
     draft.names = np.asarray(targetid)
-    draft.skip(np.asarray(targetid) <= 0, "no targetid")
+    draft.skip(id_codes(targetid, "targetid") == 0, "no targetid")
     if "ZWARN" in meta:
         draft.skip(meta.number("ZWARN") != 0, "ZWARN is set")
     if "SPECTYPE" in meta:
@@ -94,8 +95,7 @@ def read_fastspecfit(tables: Mapping[str, Columns]) -> LabelTable:
             draft.notes.append(f"fastspecfit: no columns of {' and '.join(parts)}; ew_{line} is unknown")
             continue
         _line(draft, fast, line, parts, redshift)
-    ra, dec = (meta.number(name) if name in meta else None for name in ("RA", "DEC"))
-    return draft.table("targetid", {"targetid": targetid}, ra, dec)
+    return draft.table("targetid", {"targetid": targetid}, *positions_of(meta))
 
 
 def _populations(draft: Draft, phot: Columns) -> None:

@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+if TYPE_CHECKING:
+    from hf_galaxy.data.value_added.opening import Columns
+
 KINDS = ("targetid", "plate-mjd-fiber", "specobjid")
+TARGETID = ("TARGETID", "target_id", "DESI_TARGETID")
+PLATE, FIBER = ("PLATE", "PLATEID"), ("FIBER", "FIBERID", "FIBER_ID")
+RA = ("RA", "RAJ2000", "RA_ICRS", "ALPHA_J2000", "TARGET_RA", "RAdeg", "_RAJ2000", "PLUG_RA")
+DEC = ("DEC", "DECL", "DEJ2000", "DE_ICRS", "DELTA_J2000", "TARGET_DEC", "DEdeg", "_DEJ2000", "PLUG_DEC")
+
+
+def keys_of(columns: Columns) -> dict[str, np.ndarray]:
+    """The ids that a table holds, by kind, as they stand in it."""
+    found: dict[str, np.ndarray] = {}
+    if target := columns.first(*TARGETID):
+        found["targetid"] = columns.raw(target)
+    plate, fiber = columns.first(*PLATE), columns.first(*FIBER)
+    if plate and fiber and "MJD" in columns:
+        parts = np.stack([columns.number(name) for name in (plate, "MJD", fiber)], axis=1)  # small: exact as floats
+        found["plate-mjd-fiber"] = np.where(np.isfinite(parts), parts, -1).astype(np.int64)
+    if "SPECOBJID" in columns:
+        found["specobjid"] = columns.raw("SPECOBJID")
+    return found
+
+
+def positions_of(columns: Columns) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(n,) right ascension and declination in deg of a table, NaN where they are no position; ``None`` without.
+
+    Raises:
+        ValueError: They are in another unit than degrees.
+    """
+    names = columns.first(*RA), columns.first(*DEC)
+    if None in names:
+        return None, None
+    for name in names:
+        if columns.unit(name).lower() not in ("", "deg", "degree", "degrees"):
+            raise ValueError(f"{columns.source}: column {name} is in {columns.unit(name)!r}; deg is needed: convert it")
+    ra, dec = (columns.number(name) for name in names)
+    bad = ~((ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90))
+    return np.where(bad, np.nan, ra), np.where(bad, np.nan, dec)
 
 
 def id_codes(ids: Any, kind: str) -> np.ndarray:
@@ -83,4 +121,4 @@ def match_positions(
     return rows
 
 
-__all__ = ["KINDS", "id_codes", "match_ids", "match_positions"]
+__all__ = ["KINDS", "id_codes", "keys_of", "match_ids", "match_positions", "positions_of"]

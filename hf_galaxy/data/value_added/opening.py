@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 from astropy.io import fits
 
 from hf_galaxy.data.table_io import as_table
+
+GALSPEC = ("galspecinfo", "galspecline", "galspecindx", "galspecextra")
 
 
 class Columns:
@@ -37,9 +39,10 @@ class Columns:
         self.source, self.names, self.rows = source, tuple(names), rows
         self._read, self._unit = read, unit
         self._spelled: dict[str, str] = {}
+        self._twice: set[str] = set()
         for name in names:
             if name.lower() in self._spelled:
-                raise ValueError(f"{source}: column {name} stands twice; keep one")
+                self._twice.add(name.lower())
             self._spelled[name.lower()] = name
 
     def __contains__(self, name: str) -> bool:
@@ -65,8 +68,15 @@ class Columns:
         return str(self._unit(self._spelled[name.lower()]) or "").strip()
 
     def raw(self, name: str) -> np.ndarray:
-        """A column as it stands, masked where it is."""
-        return self._read(self._spelled[self.need(name).lower()])
+        """A column as it stands, masked where it is.
+
+        Raises:
+            ValueError: There is none, or two whose names differ in case alone.
+        """
+        key = self.need(name).lower()
+        if key in self._twice:
+            raise ValueError(f"{self.source}: column {name} stands twice; keep one")
+        return self._read(self._spelled[key])
 
     def number(self, name: str) -> np.ndarray:
         """A column as float64; NaN where it is masked or blank.
@@ -76,7 +86,7 @@ class Columns:
         """
         values = np.ma.asanyarray(self.raw(name))
         if values.dtype.kind == "O":
-            values = np.ma.masked_array([np.nan if v is None or v is np.ma.masked else v for v in values.tolist()])
+            values = np.ma.masked_array(_of_objects(values.tolist(), f"{self.source}: column {name}"))
         if values.dtype.kind in "SU":
             text = np.char.strip(values.filled("").astype(str))
             values = np.ma.masked_array(np.where(text == "", "nan", text))
@@ -94,6 +104,16 @@ class Columns:
         return np.char.strip(np.array(["" if v is None else v for v in filled.tolist()], dtype=str))
 
 
+def _of_objects(values: list, said: str) -> np.ndarray:
+    """Numbers, or nested lists of them of one length (as pandas holds them)."""
+    if any(isinstance(value, (list, tuple, np.ndarray)) for value in values):
+        try:
+            return np.stack([_of_objects(list(value), said) for value in values])
+        except (TypeError, ValueError):
+            raise ValueError(f"{said} holds lists of different lengths, or rows without one") from None
+    return np.array([np.nan if value is None or value is np.ma.masked else value for value in values])
+
+
 def listed(names: Sequence[str], limit: int = 8) -> str:
     """Names for a message, the first few of many."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
@@ -104,11 +124,16 @@ def open_tables(source: Any) -> Iterator[dict[str, Columns]]:
     """The tables of a catalogue by EXTNAME (upper case); a source of one table has the name "".
 
     Args:
-        source: What ``as_table`` takes, or the path of a FITS file of any number of tables, or of an HDF5 file.
+        source: What ``as_table`` takes, or the path of a FITS file of any number of tables, of an HDF5 file, or of a
+            folder with the files of galSpec (whose names are then those of the files).
 
     Raises:
-        ValueError: It cannot be read, or a column stands twice.
+        ValueError: It cannot be read.
     """
+    if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
+        with ExitStack() as stack:
+            yield {k: v for path in _galspec(Path(source)) for k, v in _renamed(stack, path).items()}
+        return
     start = b""
     if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
         with open(source, "rb") as stream:
@@ -124,6 +149,26 @@ def open_tables(source: Any) -> Iterator[dict[str, Columns]]:
         table, names, said = as_table(source)
         units = {name: str(table[name].unit or "") for name in table.colnames}
         yield {"": Columns(said, names, len(table), lambda name: np.ma.asanyarray(table[name]), units.__getitem__)}
+
+
+def _galspec(folder: Path) -> list[Path]:
+    """The files of galSpec in a folder, one of each kind."""
+    found = []
+    for kind in GALSPEC:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
+        if len(files) > 1:
+            raise ValueError(f"{folder}: {' and '.join(path.name for path in files)} are both {kind}; keep one")
+        found += files
+    if not found:
+        raise ValueError(f"{folder}: is a folder without files named {', '.join(GALSPEC)}; give the path of a table")
+    return found
+
+
+def _renamed(stack: ExitStack, path: Path) -> dict[str, Columns]:
+    tables = stack.enter_context(open_tables(path))
+    if len(tables) != 1:
+        raise ValueError(f"{path}: has {len(tables)} tables; one is needed")
+    return {path.name: next(iter(tables.values()))}
 
 
 def _fits(path: Path) -> Iterator[dict[str, Columns]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from hf_galaxy.data.value_added import fastspecfit
+from hf_galaxy.data.value_added import fastspecfit, gswlc, mpa_jhu, provabgs
 from hf_galaxy.data.value_added.opening import Columns, listed, open_tables
 from hf_galaxy.data.value_added.tables import LabelTable
 
@@ -20,6 +20,9 @@ class Catalogue(NamedTuple):
 
 CATALOGUES = {
     "fastspecfit": Catalogue(fastspecfit.NEEDS, fastspecfit.is_fastspecfit, fastspecfit.read_fastspecfit),
+    "mpa-jhu": Catalogue(mpa_jhu.NEEDS, mpa_jhu.is_mpa_jhu, mpa_jhu.read_mpa_jhu),
+    "provabgs": Catalogue(provabgs.NEEDS, provabgs.is_provabgs, provabgs.read_provabgs),
+    "gswlc": Catalogue(gswlc.NEEDS, gswlc.is_gswlc, gswlc.read_gswlc),
 }
 
 
@@ -27,7 +30,7 @@ def read_labels(source: Any, kind: str | None = None) -> LabelTable:
     """The labels of a catalogue of other people.
 
     Args:
-        source: A path, or what ``data.table_io.as_table`` takes.
+        source: A path (of MPA-JHU, of the folder of its files), or what ``data.table_io.as_table`` takes.
         kind: One of CATALOGUES; told by extensions and columns without it.
 
     Raises:
