@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -145,14 +146,21 @@ def _band_row(curve: FilterCurve, grid: np.ndarray, bridged: np.ndarray) -> _Row
     share = (nodes - grid[left]) / (grid[left + 1] - grid[left])
     weights += np.bincount(left, photons * (1 - share), minlength=grid.size)
     weights += np.bincount(left + 1, photons * share, minlength=grid.size)
-    fine, fine_widths = _gauss_nodes(curve.fine()[0])
-    total = (curve.interpolate(fine) * fine * fine_widths).sum()
+    total = _photons(curve)
     # the normalisation is over the covered part too, so that a trimmed tail takes no flux away
     norm = SPEED_OF_LIGHT * _inverse_integral(curve, first, last)
     masked = (photons * bridged[left]).sum() / photons.sum()
     return _Row(weights * NJY_PER_CGS / norm, photons.sum() / total, masked)
 
 
+@lru_cache(maxsize=256)
+def _photons(curve: FilterCurve) -> float:
+    """∫ T λ dλ."""
+    nodes, widths = _gauss_nodes(curve.fine()[0])
+    return float((curve.interpolate(nodes) * nodes * widths).sum())
+
+
+@lru_cache(maxsize=1024)
 def _inverse_integral(curve: FilterCurve, first: float, last: float) -> float:
     """∫ T / λ dλ between two wavelengths."""
     wave = curve.fine()[0]

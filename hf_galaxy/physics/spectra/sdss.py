@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .spectrum import Spectrum
+from .spectrum import NANOMAGGY_NJY, Spectrum
 
 FLUX_UNIT = 1e-17  # erg/s/cm²/Å
 # Bits of and_mask (SPPIXMASK) that void a pixel whatever its ivar: FULLREJECT, NOSKY, NODATA. The others are warnings
@@ -19,7 +19,8 @@ LINES = {
     "oii_3727": ("[O_II] 3725", "[O_II] 3727"),
     "sii_6717_6731": ("[S_II] 6716", "[S_II] 6730"),
 }
-FACTS = ("plate", "mjd", "fiberid", "zwarning", "class", "subclass", "plug_ra", "plug_dec", "sn_median_all")
+FACTS = ("plate", "mjd", "fiberid", "zwarning", "class", "subclass", "plug_ra", "plug_dec", "sn_median_all", "z_err")
+IMAGING = ("g", "r", "i", "z")
 
 
 def is_sdss(hdus) -> bool:
@@ -42,8 +43,9 @@ def read_sdss(hdus, path: str, redshift: float | None) -> list[Spectrum]:
     facts = _facts(hdus)
     pipeline_redshift = facts.pop("z", None)
     redshift = pipeline_redshift if redshift is None else redshift
-    widths = {} if redshift is None else _widths(hdus, redshift)
-    return [Spectrum(wave, flux, ivar, redshift, path, facts, widths, "sdss")]
+    widths = {} if redshift is None else _lines(hdus, "lineew", 1.0 / (1 + redshift))
+    fluxes = _lines(hdus, "linearea", FLUX_UNIT)
+    return [Spectrum(wave, flux, ivar, redshift, path, facts, widths, "sdss", fluxes)]
 
 
 def _names(hdu) -> set[str]:
@@ -60,20 +62,33 @@ def _facts(hdus) -> dict:
     for hdu in hdus[2:]:
         if {"z", "zwarning"} <= _names(hdu) and len(hdu.data) == 1:
             facts = {k: _column(hdu.data, k)[0] for k in ("z", *FACTS) if k in _names(hdu)}
-            return {k: v.strip() if isinstance(v, str) else v.item() for k, v in facts.items()}
+            facts = {k: v.strip() if isinstance(v, str) else v.item() for k, v in facts.items()}
+            return facts | _whole_galaxy(hdu)
     return {}
 
 
-def _widths(hdus, redshift: float) -> dict[str, tuple[float, float]]:
-    """Rest-frame equivalent widths by our line names; lines without a valid fit are left out."""
-    table = next((hdu.data for hdu in hdus[2:] if {"linename", "lineew", "lineew_err"} <= _names(hdu)), None)
+def _whole_galaxy(hdu) -> dict:
+    """Position, and the CMODEL fluxes of the images, which the files of BOSS carry."""
+    names = _names(hdu)
+    found: dict = {k: float(_column(hdu.data, f"plug_{k}")[0]) for k in ("ra", "dec") if f"plug_{k}" in names}
+    if "cmodelflux" in names:
+        ugriz = np.asarray(_column(hdu.data, "cmodelflux")[0], dtype=np.float64)
+        imaging = {band: float(x * NANOMAGGY_NJY) for band, x in zip(IMAGING, ugriz[1:], strict=True) if x > 0}
+        found |= {"imaging": imaging, "imaging_system": "sdss"} if imaging else {}
+    return found
+
+
+def _lines(hdus, quantity: str, factor: float) -> dict[str, tuple[float, float]]:
+    """A quantity of the SPZLINE table by our line names, times a factor; lines without a valid fit are left out."""
+    wanted = {"linename", quantity, f"{quantity}_err"}
+    table = next((hdu.data for hdu in hdus[2:] if wanted <= _names(hdu)), None)
     if table is None:
         return {}
     names = [str(name).strip() for name in _column(table, "linename")]
-    width, error = (np.asarray(_column(table, key), dtype=np.float64) for key in ("lineew", "lineew_err"))
+    value, error = (np.asarray(_column(table, key), dtype=np.float64) for key in (quantity, f"{quantity}_err"))
     found = {}
     for line, parts in LINES.items():
         rows = [names.index(part) for part in parts if part in names]
-        if len(rows) == len(parts) and (error[rows] > 0).all() and np.isfinite(width[rows]).all():
-            found[line] = (width[rows].sum() / (1 + redshift), np.sqrt((error[rows] ** 2).sum()) / (1 + redshift))
-    return {line: (float(value), float(sigma)) for line, (value, sigma) in found.items()}
+        if len(rows) == len(parts) and (error[rows] > 0).all() and np.isfinite(value[rows]).all():
+            found[line] = (value[rows].sum() * factor, np.sqrt((error[rows] ** 2).sum()) * factor)
+    return {line: (float(x), float(sigma)) for line, (x, sigma) in found.items()}

@@ -8,6 +8,7 @@ import numpy as np
 
 # No galaxy is brighter than this (Vega has 3.6e-9 erg/s/cm²/Å at 5500 Å): such numbers are not erg/s/cm²/Å.
 BRIGHTEST = 1e-8
+NANOMAGGY_NJY = 10 ** (0.4 * (31.4 - 22.5))  # of SDSS and the Legacy Surveys: AB magnitude 22.5 is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +21,11 @@ class Spectrum:
         ivar: (n,) inverse variance of the flux; zero where the pixel is masked. Pixels that are not finite get zero.
         redshift: Redshift, None if unknown.
         name: Identifier for people and tables.
-        facts: Whatever else the file says: plate, mjd, fiberid, targetid, zwarning, …
+        facts: Whatever else the file says: plate, mjd, fiberid, targetid, zwarning, class, z_err, ra, dec, ebv, …;
+            ``imaging`` is the flux of the whole object in nJy by band (g, r, i, z), in the bands of ``imaging_system``.
         widths: Rest-frame equivalent widths of lines in Å, emission positive, (value, error) by line name.
         source: ``"sdss"``, ``"desi"`` or ``"text"``.
+        line_fluxes: Fluxes of lines in erg/s/cm² through the fibre, as observed, (value, error) by line name.
 
     Raises:
         ValueError: Unequal shapes, wavelengths that do not increase or are not finite, no good pixel.
@@ -36,6 +39,7 @@ class Spectrum:
     facts: dict = field(default_factory=dict)
     widths: dict[str, tuple[float, float]] = field(default_factory=dict)
     source: str = "text"
+    line_fluxes: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wave, flux, ivar = (np.array(x, dtype=np.float64) for x in (self.wavelength, self.flux, self.ivar))
