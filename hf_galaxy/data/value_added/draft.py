@@ -131,7 +131,7 @@ class Draft:
     def table(
         self, key: str, keys: Mapping[str, object], ra: np.ndarray | None = None, dec: np.ndarray | None = None
     ) -> LabelTable:
-        """The table of what was kept, one row a galaxy.
+        """The table of what was kept, one row a galaxy, in the order of the key.
 
         Of rows with the same id the one with most known properties stays, of those the one with the smallest errors
         (mean logarithm); all of them go where they disagree in redshift, because one is wrong.
@@ -141,7 +141,9 @@ class Draft:
         if key != "position":
             self.skip(codes[key] == 0, f"no {key}")
             self._one_row_an_id(codes[key])
-        keep = self.keep
+        keep = np.flatnonzero(self.keep)
+        if key != "position":
+            keep = keep[np.argsort(codes[key][keep], kind="stable")]
         unknown = {column: dict(reasons) for column, reasons in self.unknown.items()}
         report = LabelReport(self.rows, self.skipped, unknown, self.columns, tuple(self.notes))
         codes = {kind: code[keep] for kind, code in codes.items()}

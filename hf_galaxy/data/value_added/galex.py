@@ -22,13 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from hf_galaxy.data.flux_units import NJY_AT_MAGNITUDE_ZERO, RELATIVE_ERROR_PER_MAG, flux_scale
 from hf_galaxy.data.value_added.draft import SENTINELS
-from hf_galaxy.data.value_added.identifiers import id_codes, keys_of, match_ids, match_positions, positions_of
+from hf_galaxy.data.value_added.identifiers import SkyIndex, asked_positions, id_codes, keys_of, match_ids, positions_of
 from hf_galaxy.data.value_added.opening import Columns, listed, open_tables
 from hf_galaxy.data.value_added.tables import LabelReport
 from hf_galaxy.variables_galaxy import BROAD_BANDS
@@ -130,11 +131,12 @@ class GalexTable:
                 raise ValueError(f"{self.source}: ids of kind {by}; it has {', '.join(self.keys) or 'positions alone'}")
             rows = match_ids(id_codes(ids, by), self.keys[by])
         else:
-            asked = [np.atleast_1d(np.ma.filled(np.ma.asanyarray(x, dtype=np.float64), np.nan)) for x in (ra, dec)]
-            if asked[0].shape != asked[1].shape or not radius > 0:
-                raise ValueError(f"{self.source}: ra {asked[0].shape}, dec {asked[1].shape}, radius {radius} arcsec")
-            rows = match_positions(*asked, self.ra, self.dec, radius)
+            rows = self._sky.match(*asked_positions(self.source, ra, dec, radius), radius)
         return self._rows(rows, observed, layer)
+
+    @cached_property
+    def _sky(self) -> SkyIndex:
+        return SkyIndex(self.ra, self.dec)
 
     def _rows(self, rows: np.ndarray, observed: Any, layer: str) -> GalexFluxes:
         matched = rows >= 0

@@ -99,26 +99,60 @@ def match_ids(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
     """(m,) rows of ``known`` (unique codes) that hold the ``wanted`` codes; -1 where none does."""
     if len(known) == 0:
         return np.full(len(wanted), -1)
-    order = np.argsort(known, kind="stable")
-    place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
-    rows = order[place]
+    ordered = bool((known[:-1] <= known[1:]).all())  # as tables are by their own key
+    order = np.arange(len(known)) if ordered else np.argsort(known, kind="stable")
+    place = np.searchsorted(known if ordered else known[order], wanted)
+    rows = order[np.minimum(place, len(known) - 1)]
     return np.where((known[rows] == wanted) & (wanted > 0), rows, -1)
+
+
+class SkyIndex:
+    """Positions (n,) in deg, ICRS, NaN unknown, to be matched many times: the tree is built once."""
+
+    def __init__(self, ra: np.ndarray, dec: np.ndarray) -> None:
+        self._rows = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+        self._sky = SkyCoord(ra[self._rows] * u.deg, dec[self._rows] * u.deg)
+
+    def match(self, ra: np.ndarray, dec: np.ndarray, radius: float) -> np.ndarray:
+        """(m,) nearest row within ``radius`` arcsec; -1 where none is, or a position is unknown (NaN)."""
+        found = np.full(len(ra), -1)
+        asked = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+        if len(asked) == 0 or len(self._rows) == 0:
+            return found
+        near, separation, _ = SkyCoord(ra[asked] * u.deg, dec[asked] * u.deg).match_to_catalog_sky(self._sky)
+        close = separation <= radius * u.arcsec
+        found[asked[close]] = self._rows[near[close]]
+        return found
 
 
 def match_positions(
     ra: np.ndarray, dec: np.ndarray, known_ra: np.ndarray, known_dec: np.ndarray, radius: float
 ) -> np.ndarray:
     """(m,) nearest row within ``radius`` arcsec; -1 where none is, or a position is unknown (NaN). Degrees, ICRS."""
-    rows = np.full(len(ra), -1)
-    asked = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
-    there = np.flatnonzero(np.isfinite(known_ra) & np.isfinite(known_dec))
-    if len(asked) == 0 or len(there) == 0:
-        return rows
-    sky = SkyCoord(known_ra[there] * u.deg, known_dec[there] * u.deg)
-    near, separation, _ = SkyCoord(ra[asked] * u.deg, dec[asked] * u.deg).match_to_catalog_sky(sky)
-    close = separation <= radius * u.arcsec
-    rows[asked[close]] = there[near[close]]
-    return rows
+    return SkyIndex(known_ra, known_dec).match(ra, dec, radius)
 
 
-__all__ = ["KINDS", "id_codes", "keys_of", "match_ids", "match_positions", "positions_of"]
+def asked_positions(said: str, ra: Any, dec: Any, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """(m,) deg of a question; masked is NaN.
+
+    Raises:
+        ValueError: They have different lengths, or the radius is not positive.
+    """
+    ra, dec = (np.atleast_1d(np.ma.filled(np.ma.asanyarray(x, dtype=np.float64), np.nan)) for x in (ra, dec))
+    if ra.shape != dec.shape or ra.ndim != 1:
+        raise ValueError(f"{said}: ra has the shape {ra.shape} and dec {dec.shape}; (m,) of both is needed")
+    if not radius > 0:
+        raise ValueError(f"{said}: radius {radius} arcsec is not positive")
+    return ra, dec
+
+
+__all__ = [
+    "KINDS",
+    "SkyIndex",
+    "asked_positions",
+    "id_codes",
+    "keys_of",
+    "match_ids",
+    "match_positions",
+    "positions_of",
+]

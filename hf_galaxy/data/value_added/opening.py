@@ -247,7 +247,11 @@ def _hdf5(path: Path) -> Iterator[dict[str, Columns]]:
         import h5py
     except ImportError:
         raise ValueError(f"{path}: reading HDF5 needs h5py; pip install h5py, or convert the file to FITS") from None
-    with h5py.File(path, "r") as file:
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{path}: not an HDF5 file that can be read: {error}") from None
+    with file:
         compound = [item for item in file.values() if isinstance(item, h5py.Dataset) and item.dtype.names]
         if len(compound) == 1:
             data = compound[0]

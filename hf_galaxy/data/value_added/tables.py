@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from hf_galaxy.data.value_added.identifiers import KINDS, id_codes, match_ids, match_positions
+from hf_galaxy.data.value_added.identifiers import KINDS, SkyIndex, asked_positions, id_codes, match_ids
 from hf_galaxy.variables_galaxy import PROPERTIES
 
 RADIUS_ARCSEC = 1.5  # between two positions of one galaxy: a fibre's radius, and half the distance of close pairs
@@ -136,14 +137,14 @@ class LabelTable:
         return self._rows(match_ids(id_codes(ids, by), self.keys[by]))
 
     def _near(self, ra: Any, dec: Any, radius: float) -> np.ndarray:
-        asked = [np.atleast_1d(np.ma.filled(np.ma.asanyarray(x, dtype=np.float64), np.nan)) for x in (ra, dec)]
-        if asked[0].shape != asked[1].shape or asked[0].ndim != 1:
-            raise ValueError(f"{self.source}: ra has the shape {asked[0].shape} and dec {asked[1].shape}")
-        if not radius > 0:
-            raise ValueError(f"{self.source}: radius {radius} arcsec is not positive")
+        ra, dec = asked_positions(self.source, ra, dec, radius)
         if len(self) and not np.isfinite(self.ra).any():
             raise ValueError(f"{self.source}: has no positions; look up by {self.key}")
-        return match_positions(*asked, self.ra, self.dec, radius)
+        return self._sky.match(ra, dec, radius)
+
+    @cached_property
+    def _sky(self) -> SkyIndex:
+        return SkyIndex(self.ra, self.dec)
 
     def _rows(self, rows: np.ndarray) -> Labels:
         matched = rows >= 0
