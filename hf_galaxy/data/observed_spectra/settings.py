@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hf_galaxy.physics.fibre_loss import MODES
@@ -73,8 +74,26 @@ class SpectraSettings:
             )
         if self.fibre_loss not in MODES:
             raise ValueError(f"fibre loss {self.fibre_loss!r} is not one of {', '.join(MODES)}")
-        if self.scale_to is not None and self.scale_to[0] not in BANDS:
-            raise ValueError(f"no band {self.scale_to[0]!r} to scale to; there are {', '.join(BANDS)}")
+        if self.scale_to is not None:
+            object.__setattr__(self, "scale_to", _band_and_magnitude(self.scale_to))
+
+
+def _band_and_magnitude(given: Sequence) -> tuple[str, float]:
+    """A band and an AB magnitude.
+
+    Raises:
+        ValueError: The band is not one of BANDS, or the magnitude no number that galaxies have.
+    """
+    try:
+        band, magnitude = given
+        magnitude = float(magnitude)
+    except (TypeError, ValueError):
+        raise ValueError(f"scale_to is {given!r}; a band and an AB magnitude are needed") from None
+    if band not in BANDS:
+        raise ValueError(f"no band {band!r} to scale to; there are {', '.join(BANDS)}")
+    if not 0 < magnitude < 35:
+        raise ValueError(f"{band} = {magnitude:g} mag is no galaxy")
+    return band, magnitude
 
 
 __all__ = ["SpectraSettings"]
