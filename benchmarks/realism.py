@@ -8,6 +8,7 @@ halves: priors are tuned on *development* (the default), and the number that is 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
             skipped.append(name)
             continue
         start = time.perf_counter()
-        for sample in samples(Path(root), given.half, given.most, given.seed, given.components):
+        for sample in samples(Path(root), given.half, given.most, given.seed, given.settings):
             verdict = tell_apart(sample.real, sample.simulated, sample.pair, sample.matched_on, given.seed)
             metrics[sample.name] = measured(sample, verdict)
             print_sample(sample, verdict, metrics[sample.name])
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         "half": given.half,
         "real_galaxies_at_most": given.most,
         "seed": given.seed,
-        "components": given.components or "all",
+        "settings": given.settings or "default",
         "skipped": skipped,
         "folder": f"${REAL_DATA}",
     }
@@ -76,7 +77,7 @@ def _parse(argv: Sequence[str] | None) -> Any:
     arguments.add_argument("--most", type=int, default=2000, help="real galaxies of a comparison at most")
     arguments.add_argument("--seed", type=int, default=1, help="of simulation, noise, matching and folds")
     arguments.add_argument(
-        "--components", type=lambda text: text.split(","), default=[], help="parts of the population, e.g. field"
+        "--settings", type=json.loads, default={}, help='changes to the simulation, JSON: {"dust": {"av_scatter": 0.2}}'
     )
     arguments.add_argument("--plots", type=Path, help="folder for figures")
     arguments.add_argument("--out", type=Path, default=RESULTS / "realism.json", help="result as JSON")

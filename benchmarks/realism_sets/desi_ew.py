@@ -6,17 +6,20 @@ galaxies of the same redshift, luminosity and width, and the same cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from hf_galaxy.physics.cosmology import cosmology
 from hf_galaxy.physics.filters import FilterSet
+from hf_galaxy.physics.galactic_extinction import extinction_factor
 
 from .comparison import in_half, match, subsample
 from .pool import Pool, draw_pool
+from .rest_bins import RestBins
 from .sample import Sample
 
 FOLDER, FILE = "desi_bgs_ew", "desi_sv3_bgs_binned_ew.parquet"
@@ -44,6 +47,9 @@ R_FAINT = 20.175  # r of the faint sample: Hahn et al. (2023, AJ 165, 253)
 # magnitudes are about 1 mag fainter).
 FIBRE, FIBRE_SCATTER = -0.4, 0.12
 CALIBRATION = 0.02  # of the spectra, a smooth error, relative: Guy et al. (2023, AJ 165, 144)
+# E(B-V) of the Milky Way, which the spectra are not corrected for: median, and scatter in ln, of the fields at high
+# latitude that the bright survey began with
+REDDENING, REDDENING_SCATTER = 0.03, 0.5
 TOLERANCE = (0.015, 0.08)  # of redshift and log luminosity
 POOL_SIZE = 40_000
 ALL_COLOURS = tuple((centre, REFERENCE) for centre in CENTRES if centre != REFERENCE)
@@ -89,17 +95,24 @@ def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     return columns, {reason: int(bad.sum()) for reason, bad in reasons.items()}
 
 
-def samples(data: Path, half: str, most: int, seed: int, components: Sequence[str] = ()) -> list[Sample]:
-    """The continuum of all galaxies; of those with all lines positive, lines with coarse colours, and everything."""
+def samples(data: Path, half: str, most: int, seed: int, settings: Mapping[str, Any]) -> list[Sample]:
+    """The continuum of all galaxies; of those with all lines positive, lines with coarse colours, and everything.
+
+    Args:
+        data: Folder of the real data.
+        half: ``development`` or ``test``.
+        most: Real galaxies at most.
+        seed: Of the simulation, the noise and the choices.
+        settings: Changes to the default ``SimulationSettings``.
+    """
     columns, left_out = read(data / FOLDER)
     mine = in_half(columns["id"], half)
     pool = draw_pool(
         [FilterSet.embedded()["rSDSS"]],
         POOL_SIZE,
         seed,
-        components,
-        windows=[(centre - HALF_BIN, centre + HALF_BIN) for centre in CENTRES],
-        lines=LINES,
+        settings,
+        RestBins(CENTRES, HALF_BIN, LINES),
         redshift_min=REDSHIFTS[0] - TOLERANCE[0],
         redshift_max=REDSHIFTS[1] + TOLERANCE[0],
         i_max=R_FAINT,
@@ -117,7 +130,7 @@ def samples(data: Path, half: str, most: int, seed: int, components: Sequence[st
 
 
 def observe(pool: Pool, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Bins of the continuum as a fibre would see them, in the units of ``read``."""
+    """Bins as a fibre would see them through the Milky Way, in the units of ``read``."""
     z = pool.properties["redshift"]
     n = len(z)
     wave = np.array(CENTRES) / 1e4
@@ -125,7 +138,11 @@ def observe(pool: Pool, rng: np.random.Generator) -> dict[str, np.ndarray]:
     tilt, bend = rng.standard_normal((2, n, 1))
     smooth = 1 + CALIBRATION * (tilt * x + bend * (1.5 * x**2 - 0.5))
     lost = FIBRE + FIBRE_SCATTER * rng.standard_normal(n)
-    log_flux = np.log10(pool.bins * smooth) + (pool.log_scale - np.log10(1 + z) + 17 + lost)[:, None]
+    log_flux = np.log10(pool.measured["bins"] * smooth) + (pool.measured["log_scale"] - np.log10(1 + z) + 17)[:, None]
+    reddening = REDDENING * np.exp(REDDENING_SCATTER * rng.standard_normal(n))
+    observed = np.outer(1 + z, CENTRES)
+    log_flux -= reddening[:, None] * np.log10(extinction_factor(observed.ravel(), 1.0)).reshape(observed.shape)
+    log_flux += lost[:, None]
     columns = {"redshift": z} | {f"log_bin_{c}": log_flux[:, i] for i, c in enumerate(CENTRES)}
     distance = cosmology().luminosity_distance(z).value
     columns["log_luminosity"] = columns[f"log_bin_{REFERENCE}"] + 2 * np.log10(distance)
@@ -142,8 +159,8 @@ def add_widths(
         return np.stack([side["redshift"] / 0.05, side["log_luminosity"] / 0.2, log_width / 0.2], 1)
 
     for line in LINES:
-        continuum = np.array([np.interp(CONTINUUM_AT[line], CENTRES, row) for row in pool.bins])
-        width = pool.lines[line] / continuum
+        continuum = np.array([np.interp(CONTINUUM_AT[line], CENTRES, row) for row in pool.measured["bins"]])
+        width = pool.measured[f"line {line}"] / continuum
         usable = np.isfinite(donors[f"ew_{line}"]) & np.isfinite(donors[f"ew_error_{line}"])
         there = _rows(donors, np.nonzero(usable)[0])
         tree = cKDTree(place(there, there[f"ew_{line}"]))

@@ -6,7 +6,7 @@ and Ks (in r, red galaxies would be too many among the real ones), and must pass
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     return {name: column[good] for name, column in columns.items()}, left_out
 
 
-def samples(data: Path, half: str, most: int, seed: int, components: Sequence[str] = ()) -> list[Sample]:
+def samples(data: Path, half: str, most: int, seed: int, settings: Mapping[str, Any]) -> list[Sample]:
     """Optical colours of all, and ultraviolet ones of those that GALEX detected in NUV, and in NUV and FUV.
 
     Args:
@@ -89,7 +89,7 @@ def samples(data: Path, half: str, most: int, seed: int, components: Sequence[st
         half: ``development`` or ``test``.
         most: Real galaxies at most.
         seed: Of the simulation, the noise and the choices.
-        components: Parts of the simulated population; all if empty.
+        settings: Changes to the default ``SimulationSettings``.
     """
     columns, left_out = read(data / FOLDER)
     half_places = np.nonzero(in_half(columns["id"], half))[0]
@@ -98,7 +98,7 @@ def samples(data: Path, half: str, most: int, seed: int, components: Sequence[st
         _filters(data / "filters"),
         POOL_SIZE,
         seed,
-        components,
+        settings,
         redshift_min=REDSHIFTS[0],
         redshift_max=REDSHIFTS[1],
         i_max=R_LIMIT + 0.1,

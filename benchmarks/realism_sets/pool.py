@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hf_galaxy.physics.filters import FilterCurve, FilterSet
 from hf_galaxy.physics.labels import PROPERTY_NAMES
-from hf_galaxy.physics.priors import COMPONENTS
 from hf_galaxy.physics.simulate import SimulationSettings, Simulator
+from hf_galaxy.physics.synthesis import RestFrame, Synthesizer
 
 BATCH = 512
+
+# measures a batch of galaxies in the rest frame: parameters and spectra to (n,) or (n, k) by name
+Measure = Callable[[Synthesizer, Mapping[str, Tensor], RestFrame], dict[str, Tensor]]
 
 
 class Pool(NamedTuple):
@@ -24,21 +28,13 @@ class Pool(NamedTuple):
         magnitude: AB magnitude (n,) by band.
         properties: (n,) by name of property.
         passive: (n,) bool, drawn as quiescent.
-        bins: (n, k) mean rest-frame f_λ of the continuum in windows, in units of that at luminosity 1 (L☉/Å per M☉
-            formed), and None without windows.
-        lines: Rest-frame luminosity of lines over that unit (n,) by name; empty without windows.
-        log_scale: (n,) log10 of erg/s/cm² per unit of ``bins`` and ``lines``.
+        measured: What was measured in the rest frame, by name.
     """
 
     magnitude: dict[str, np.ndarray]
     properties: dict[str, np.ndarray]
     passive: np.ndarray
-    bins: np.ndarray | None
-    lines: dict[str, np.ndarray]
-    log_scale: np.ndarray | None
-
-    def __len__(self) -> int:
-        return len(self.passive)
+    measured: dict[str, np.ndarray]
 
 
 def read_curve(path: Path, name: str) -> FilterCurve:
@@ -56,68 +52,37 @@ def draw_pool(
     filters: Iterable[FilterCurve],
     n: int,
     seed: int,
-    components: Sequence[str] = (),
-    windows: Sequence[tuple[float, float]] = (),
-    lines: Mapping[str, Sequence[str]] | None = None,
-    **settings: float,
+    settings: Mapping[str, Any],
+    measure: Measure | None = None,
+    **limits: float,
 ) -> Pool:
     """Draw galaxies.
 
     Args:
-        filters: Bands to be seen in.
+        filters: Bands to be seen in. They stay in place: displaced filters are an error of a survey of narrow bands.
         n: Galaxies drawn.
         seed: Of the simulation.
-        components: Parts of the population to keep; all if empty.
-        windows: Rest-frame windows (low, high) in Å in which the mean continuum is asked for.
-        lines: Names of the grid's lines that make up each line asked for.
-        settings: Limits of redshift and i for ``SimulationSettings``.
-
-    Raises:
-        ValueError: No galaxy is left of these components.
+        settings: Changes to the default ``SimulationSettings``, groups as dicts.
+        measure: Measures rest-frame spectra.
+        limits: Of redshift and i, over ``settings``.
     """
-    simulator = Simulator(SimulationSettings(population="survey", **settings), FilterSet(filters))
+    given = {**settings, "population": "survey", "filter_shift": 0.0, **limits}
+    simulator = Simulator(SimulationSettings(**given), FilterSet(filters))
     drawn = simulator.rows(seed, 0, n)
-    keep = torch.ones(n, dtype=torch.bool)
-    if components:
-        places = torch.tensor([COMPONENTS.index(name) for name in components])
-        keep = torch.isin(drawn.latent["component"], places)
-    if not keep.any():
-        raise ValueError(f"none of {n} simulated galaxies is of the components {', '.join(components)}; draw more")
-    magnitude = 31.4 - 2.5 * np.log10(drawn.flux[keep].double().numpy().clip(1e-12))
-    bins, found, scale = None, {}, None
-    if windows:
-        bins, found, scale = _rest_frame(simulator, seed, drawn, windows, lines or {})
-        bins, scale = bins[keep.numpy()], scale[keep.numpy()]
-        found = {name: value[keep.numpy()] for name, value in found.items()}
+    magnitude = 31.4 - 2.5 * np.log10(drawn.flux.double().numpy().clip(1e-12))
+    parts = [] if measure is None else list(_measured(simulator, seed, drawn, measure))
     return Pool(
         dict(zip(simulator.bands, magnitude.T, strict=True)),
-        dict(zip(PROPERTY_NAMES, drawn.properties[keep].double().numpy().T, strict=True)),
-        drawn.latent["passive"][keep].numpy(),
-        bins,
-        found,
-        scale,
+        dict(zip(PROPERTY_NAMES, drawn.properties.double().numpy().T, strict=True)),
+        drawn.latent["passive"].numpy(),
+        {name: torch.cat([part[name] for part in parts]).double().numpy() for name in parts[0]} if parts else {},
     )
 
 
-def _rest_frame(simulator, seed, drawn, windows, lines):
-    """Continuum in windows, lines and scale of all drawn galaxies, batch by batch."""
-    synthesizer = simulator.synthesizer
-    wave = synthesizer.wavelength
-    weights = np.stack([np.where((wave >= low) & (wave < high), wave, 0.0) for low, high in windows], 1)
-    weights = torch.as_tensor(weights / weights.sum(0), dtype=torch.float32)
-    names = synthesizer.line_table.names
-    places = {line: [names.index(part) for part in parts] for line, parts in lines.items()}
-    bins, luminosity, scale = [], {line: [] for line in lines}, []
+def _measured(simulator: Simulator, seed: int, drawn: Any, measure: Measure) -> Iterable[dict[str, Tensor]]:
+    """What ``measure`` finds, batch by batch: spectra of all at once would fill the memory."""
     for start in range(0, len(drawn.flux), BATCH):
-        part = type(drawn)(
-            *(x[start : start + BATCH] for x in drawn[:3]),
-            {key: value[start : start + BATCH] for key, value in drawn.latent.items()},
-        )
-        p = simulator.parameters(seed, part)
-        rest = synthesizer.rest_frame(p)
-        bins.append(rest.spectrum @ weights)
-        for line, where in places.items():
-            luminosity[line].append(rest.lines[:, where].sum(1))
-        scale.append(torch.log10(synthesizer.flux_scale(p)))
-    joined = {line: torch.cat(parts).double().numpy() for line, parts in luminosity.items()}
-    return torch.cat(bins).double().numpy(), joined, torch.cat(scale).double().numpy()
+        rows = slice(start, start + BATCH)
+        latent = {key: value[rows] for key, value in drawn.latent.items()}
+        p = simulator.parameters(seed, drawn._replace(latent=latent))
+        yield measure(simulator.synthesizer, p, simulator.synthesizer.rest_frame(p))
