@@ -7,6 +7,9 @@ before them (the chain rule, for joint draws and likelihoods), the other half on
 
 A band is asked in two ways: its true flux, with no error, or its flux as measured, with the measured error. Both train
 the density of the true flux, because the answer to the second is the first convolved with the error.
+
+Of an observed galaxy nobody knows the true flux, nor the true properties: what the table holds is asked with the error
+that it has. A band that is shown is not asked then, for the answer would hold the noise of what is shown.
 """
 
 from __future__ import annotations
@@ -76,21 +79,34 @@ class Conditioner:
         self.frequency = torch.tensor(weights, dtype=torch.float64) / sum(weights)
 
     def draw(
-        self, flux: Tensor, observation: Observation, properties: Tensor, survey: Tensor, generator: torch.Generator
+        self,
+        flux: Tensor,
+        observation: Observation,
+        properties: Tensor,
+        survey: Tensor,
+        generator: torch.Generator,
+        flux_error: Tensor | None = None,
+        property_error: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Keyword arguments of `GalaxyModel.forward` for `n` galaxies.
 
         Args:
-            flux: Noiseless fluxes `(n, bands)` in nJy.
-            observation: The same as measured.
+            flux: `(n, bands)` in nJy, noiseless or with the noise that `flux_error` says.
+            observation: The same as a survey measured it, on top of that noise.
             properties: `(n, properties)` in physical units; NaN is unknown.
             survey: `(n,)` index of the category; negative is unknown.
+            flux_error, property_error: 1σ of `flux` and `properties`; 0 is exact. Not given: all are exact.
         """
-        truth, values, errors, known = self._tokens(flux, observation, properties, survey, generator)
+        truth, values, errors, known = self._tokens(flux, observation, properties, survey, property_error, generator)
+        inexact = None if flux_error is None else self._inexact(flux_error, property_error)
         scenario = SCENARIOS[int(torch.multinomial(self.frequency, 1, generator=self._host(generator)))]
         context = self._context(scenario, known, generator)
-        queries = self._questions(scenario, context, torch.isfinite(truth), generator)
-        asked, labels = self._asked(queries, context, truth, values, errors, known, generator)
+        answerable = torch.isfinite(truth)
+        if inexact is not None:
+            context = self._leave_questions(context, answerable, inexact, generator)
+            answerable &= ~(context & (inexact > 0))
+        queries = self._questions(scenario, context, answerable, generator)
+        asked, labels = self._asked(queries, context, truth, values, errors, known, inexact, generator)
         columns = context.any(0).nonzero().squeeze(-1)
         if columns.numel() == 0:
             columns = columns.new_zeros(1)
@@ -113,7 +129,25 @@ class Conditioner:
         seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
         return torch.Generator().manual_seed(int(seed))
 
-    def _tokens(self, flux, observation, properties, survey, generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _inexact(self, flux_error: Tensor, property_error: Tensor) -> Tensor:
+        """Token errors of what the table holds `(n, V)`; 0 where that is the truth."""
+        exact = torch.zeros_like(flux_error[:, :1])
+        return self.coordinates.error(torch.cat([flux_error, property_error, exact], dim=-1)).nan_to_num(0.0)
+
+    def _leave_questions(
+        self, context: Tensor, answerable: Tensor, inexact: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Hide bands of those galaxies of which nothing would be left to ask: no label, and every band shown."""
+        hidden = answerable & ~context
+        exact = answerable & (inexact == 0) & self.is_flux
+        silent = ~(hidden | exact).any(1, keepdim=True)
+        share = torch.rand(len(context), 1, generator=generator, device=context.device)
+        hide = torch.rand(context.shape, generator=generator, device=context.device) < share
+        return context & ~(silent & hide & self.is_flux)
+
+    def _tokens(
+        self, flux, observation, properties, survey, property_error, generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """True coordinates, coordinates as known, their token errors, and what is known; each `(n, V)`."""
         category = survey.to(flux.dtype).masked_fill(survey < 0, torch.nan).unsqueeze(-1)
         truth = self.coordinates.forward(torch.cat([flux, properties, category], dim=-1))
@@ -128,6 +162,8 @@ class Conditioner:
         )
         sigma = torch.exp(low + (high - low) * u) * scale / slope.clamp(min=1e-6) * uncertain
         noisy = properties + sigma * torch.randn(properties.shape, generator=generator, device=flux.device)
+        if property_error is not None:
+            sigma = torch.hypot(sigma, property_error)
         measured = torch.cat([observation.flux, noisy, category], dim=-1)
         errors = torch.cat([observation.error, sigma, torch.zeros_like(category)], dim=-1)
         values, errors = self.coordinates.forward(measured), self.coordinates.error(errors)
@@ -176,18 +212,20 @@ class Conditioner:
         queries = chosen.gather(-1, order)
         return queries
 
-    def _asked(self, queries, context, truth, values, errors, known, generator) -> tuple[Tensor, Tensor]:
+    def _asked(self, queries, context, truth, values, errors, known, inexact, generator) -> tuple[Tensor, Tensor]:
         """Asked token errors and labels `(n, q)`.
 
         A band that is shown may still be asked for its true flux, which no measurement gives; its measured flux and a
-        shown property are not asked.
+        shown property are not asked. Where the table holds no truth, what it holds is asked with its error.
         """
         shown = context.gather(-1, queries)
         measured = torch.rand(queries.shape, generator=generator, device=queries.device) < self.settings.measured
         measured &= self.is_flux[queries] & known.gather(-1, queries) & ~shown
-        error = torch.where(measured, errors.gather(-1, queries), torch.zeros_like(queries, dtype=errors.dtype))
+        own = torch.zeros_like(queries, dtype=errors.dtype) if inexact is None else inexact.gather(-1, queries)
+        error = torch.where(measured, errors.gather(-1, queries), own)
         labels = torch.where(measured, values.gather(-1, queries), truth.gather(-1, queries))
-        return error, torch.where(shown & ~self.is_flux[queries], torch.full_like(labels, torch.nan), labels)
+        told = shown & (~self.is_flux[queries] | (own > 0))
+        return error, torch.where(told, torch.full_like(labels, torch.nan), labels)
 
     def _answer_mask(self, count: int, generator: torch.Generator) -> Tensor:
         """Which answers a question sees `(q, q)`: those before it, or none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,25 +21,19 @@ from accelerate.utils import (
 from huggingface_hub.errors import StrictDataclassError
 
 from ..configuration_galaxy import GalaxyConfig
-from ..data import galaxies
 from ..data.conditioning import Conditioner, ConditioningSettings
 from ..data.galaxies import GalaxyTable
+from ..data.settings_input import settings_of
 from ..modeling_galaxy import GalaxyModel
 from ..physics.noise import NoiseModel, NoiseSettings
-from ..physics.simulate import SimulationSettings, Simulator
 from ..tokenization_galaxy import GalaxyTokenizer
-from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS, Variable
+from ..variables_galaxy import BANDS, PROPERTIES, Variable
 from . import checkpoint
-from .batches import Batcher, GalaxySource, OnlineSource, TableSource, seed_of, validation_batches
+from .batches import Batcher, observation_of, validation_batches
+from .feeding import feed, origin
 from .loop import Loop
+from .seeds import seed_of
 from .settings import TrainSettings, refuse_unknown
-
-# At most this share of a table is held out for validation where no other galaxies are given.
-HELD_OUT_SHARE = 0.05
-# Galaxies whose observed extremes say what evidence the model was trained on.
-RANGE_ROWS = 20_000
-# Written beside the Parquet files by dataset_scripts: what was simulated.
-SIMULATION_FILE = "settings.json"
 
 
 def build(settings: TrainSettings) -> Loop:
@@ -53,20 +47,19 @@ def build(settings: TrainSettings) -> Loop:
     accelerator = make_accelerator(settings)
     settings = _resolve_micro_batch(settings, accelerator.num_processes)
     _check_output(settings)
-    source, held_out = _galaxies(settings, accelerator.device)
-    simulation = _simulation_record(settings)
-    model, tokenizer = _model(settings, simulation, accelerator.device)
+    source, held_out, sample = feed(settings, accelerator.device)
+    model, tokenizer = _model(settings, origin(settings), accelerator.device)
     variables = [Variable(**entry) for entry in model.config.variables]
-    noise = NoiseModel(section(NoiseSettings, settings.noise, "noise"), BANDS, accelerator.device)
-    asking = section(ConditioningSettings, settings.conditioning, "conditioning")
+    noise = NoiseModel(settings_of(NoiseSettings, settings.noise, "noise"), BANDS, accelerator.device)
+    asking = settings_of(ConditioningSettings, settings.conditioning, "conditioning")
     draw = Conditioner(variables, asking, device=accelerator.device).draw
     batches = Batcher(source, noise.observe, draw, settings.seed, accelerator.device)
     validation = validation_batches(held_out, noise.observe, draw, settings.seed, accelerator.device)
-    seen = source.table[:RANGE_ROWS] if isinstance(source, TableSource) else held_out
-    ranges = evidence_ranges(seen.to(accelerator.device), noise.observe, settings.seed)
+    ranges = evidence_ranges(sample.to(accelerator.device), noise.observe, settings.seed)
 
     def save(folder: Path, record: dict[str, Any]) -> None:
-        model.config.training = {**record, "ranges": ranges}
+        # All settings of the noise, defaults too: they may change with the version, the model will not.
+        model.config.training = {**record, "noise": asdict(noise.settings), "ranges": ranges}
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
@@ -123,64 +116,6 @@ def _check_output(settings: TrainSettings) -> None:
         )
 
 
-def section(kind: type, given: Mapping[str, Any], where: str) -> Any:
-    """An instance of a settings dataclass from one section of the configuration, strictly.
-
-    Raises:
-        ValueError: unknown name (with the nearest one) or refused value.
-    """
-    refuse_unknown(given, [f.name for f in fields(kind)], where)
-    lists_to_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return kind(**lists_to_tuples)
-
-
-def _galaxies(settings: TrainSettings, device: torch.device) -> tuple[GalaxySource, GalaxyTable]:
-    """Galaxies to train on, and galaxies to validate on."""
-    s = settings
-    if s.online:
-        simulate = _simulator(s, device)
-        given = (
-            GalaxyTable.load(s.valid_data) if s.valid_data else simulate(seed_of(s.seed, "held out"), 0, s.valid_rows)
-        )
-        return OnlineSource(simulate, s.micro_batch, s.seed), given[: s.valid_rows]
-    present = galaxies.splits(s.data) if Path(s.data).is_dir() else []
-    table = GalaxyTable.load(s.data, "train" if "train" in present else None)
-    if s.valid_data:
-        held_out = GalaxyTable.load(s.valid_data)[: s.valid_rows]
-    elif "validation" in present:
-        held_out = GalaxyTable.load(s.data, "validation")[: s.valid_rows]
-    else:
-        n = max(1, min(s.valid_rows, int(HELD_OUT_SHARE * len(table))))
-        table, held_out = table[:-n], table[-n:]
-    if len(table) == 0:
-        raise ValueError(f"{s.data}: too few galaxies to train on")
-    return TableSource(table, s.batch_size, s.micro_batch, s.seed), held_out
-
-
-def _simulator(settings: TrainSettings, device: torch.device) -> Callable[[int, int, int], GalaxyTable]:
-    simulator = Simulator(section(SimulationSettings, settings.simulation, "simulation"), device=device)
-
-    def simulate(seed: int, start: int, n: int) -> GalaxyTable:
-        rows = simulator.rows(seed, start, n)
-        survey = torch.tensor([SURVEYS.index(name) for name in rows.survey], device=rows.flux.device)
-        return GalaxyTable(rows.flux, rows.properties, survey)
-
-    return simulate
-
-
-def _simulation_record(settings: TrainSettings) -> dict[str, Any] | None:
-    """What is known of the simulation that the galaxies come from: the prior of every posterior."""
-    if settings.online:
-        return {"settings": asdict(section(SimulationSettings, settings.simulation, "simulation"))}
-    file = Path(settings.data) / SIMULATION_FILE
-    if not file.is_file():
-        return None
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"{file}: not valid JSON ({error})") from None
-
-
 def _model(
     settings: TrainSettings, simulation: dict | None, device: torch.device
 ) -> tuple[GalaxyModel, GalaxyTokenizer]:
@@ -217,7 +152,8 @@ def tokenizer_of(config: GalaxyConfig) -> GalaxyTokenizer:
 def evidence_ranges(table: GalaxyTable, observe: Callable, seed: int) -> dict[str, list[float]]:
     """Lowest and highest value of every variable as observed in some training galaxies, in physical units."""
     device = table.flux.device
-    observed = observe(table.flux, torch.Generator(device).manual_seed(seed_of(seed, "ranges"))).flux
+    generator = torch.Generator(device).manual_seed(seed_of(seed, "ranges"))
+    observed = observation_of(table, observe, generator).flux
     ranges = {}
     for names, columns in ((BANDS, observed), (PROPERTIES, table.properties)):
         for name, column in zip(names, columns.double().cpu().unbind(1), strict=True):

@@ -19,7 +19,7 @@ from . import checkpoint
 from .history import History
 from .optimization import WeightAverage, make_optimizer
 from .schedule import Schedule
-from .settings import TrainSettings
+from .settings import TrainSettings, sources_of
 
 MAX_SKIPPED_IN_A_ROW = 20
 
@@ -31,6 +31,7 @@ FIXED = (
     "batch_size",
     "micro_batch",
     "online",
+    "stream",
     "weight_decay",
     "beta1",
     "beta2",
@@ -121,6 +122,9 @@ class Loop:
             was, now = saved["settings"].get(key, defaults[key]), getattr(self.settings, key)
             if was != now:
                 raise ValueError(f"--resume: {key} was {was!r} and cannot become {now!r}; use a new --out")
+        was, now = ([share for _, share in sources_of(d)] for d in (saved["settings"]["data"], self.settings.data))
+        if was != now:
+            raise ValueError(f"--resume: the shares of --data were {was} and cannot become {now}; use a new --out")
         checkpoint.load_state(state, self.raw, self.average, self.optimizer)
         self.progress = Progress(**saved["progress"])
         if self.progress.step > self.settings.total_steps:
@@ -262,9 +266,9 @@ class Loop:
         """What ``training.json`` tells a reader of the model folder."""
         s, p = self.settings, self.progress
         # Only the last part of a path: the folders of one machine mean nothing elsewhere, and may say too much.
-        paths = {
-            k: v and Path(v).name for k, v in s.to_dict().items() if k in ("data", "valid_data", "out", "init_from")
-        }
+        paths = {k: v and Path(v).name for k, v in s.to_dict().items() if k in ("valid_data", "out", "init_from")}
+        names = [Path(name).name + (f":{share:g}" if share else "") for name, share in s.sources]
+        paths["data"] = names if len(names) > 1 else next(iter(names), None)
         return {
             "galaxies_seen": p.step * s.batch_size,
             "steps": p.step,

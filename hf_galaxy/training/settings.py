@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,9 @@ RATES_OF_SIZE: dict[str, dict[str, Any]] = {
 }
 
 
+_SHARE = re.compile(r"(.+):(\d*\.?\d+(?:e-?\d+)?)")
+
+
 def _option(default: Any, text: str, choices: Sequence[str] | None = None) -> Any:
     return field(default=default, metadata={"help": text, "choices": choices})
 
@@ -41,8 +45,12 @@ class TrainSettings:
 
     size: str = _option("tiny", "sets width, depth, heads and rates together", SIZES)
     stage: str = _option("pretrain", "what to train", STAGES)
-    data: str | None = _option(None, "folder of Parquet files, or name of a data set on the Hub")
-    online: bool = _option(False, "simulate on the training device as it goes, instead of --data")
+    data: str | list | None = field(
+        default=None,
+        metadata={"help": "folders of Parquet files, or names on the Hub; NAME:0.2 is a fifth of the galaxies"},
+    )
+    stream: bool = _option(False, "read the files of --data as it goes, for folders larger than memory")
+    online: bool = _option(False, "simulate on the training device as it goes, instead of --data, or beside NAME:0.2")
     valid_data: str | None = _option(None, "galaxies to validate on; else the split 'validation', else rows held out")
     valid_rows: int = _option(4096, "number of galaxies to validate on")
     valid_every: int = _option(1000, "steps between two validations")
@@ -87,8 +95,16 @@ class TrainSettings:
         for key, value in RATES_OF_SIZE.get(self.size, {}).items():
             if getattr(self, key) is None:
                 object.__setattr__(self, key, value)
+        if isinstance(self.data, list) and len(self.data) == 1:
+            object.__setattr__(self, "data", self.data[0])
         _check_kinds(self)
         _check_ranges(self)
+        _check_sources(self)
+
+    @property
+    def sources(self) -> list[tuple[str, float | None]]:
+        """(folder or name, share of the galaxies) of everything in ``data``; None takes what the others leave."""
+        return sources_of(self.data)
 
     @property
     def total_steps(self) -> int:
@@ -165,10 +181,40 @@ def _check_ranges(s: TrainSettings) -> None:
             raise ValueError(f"setting {name}: {getattr(s, name)} must not be negative")
     if s.steps is not None and s.galaxies is not None:
         raise ValueError("--steps and --galaxies say the same thing twice: give one")
-    if (s.data is None) != s.online:
-        raise ValueError("give the galaxies either as --data FOLDER_OR_HUB_ID or as --online (simulated as it goes)")
     if s.micro_batch and s.batch_size % s.micro_batch:
         raise ValueError(f"batch_size {s.batch_size} is not a multiple of micro_batch {s.micro_batch}")
+
+
+def sources_of(data: str | list | None) -> list[tuple[str, float | None]]:
+    """(folder or name, share) of every entry; of entries that all have a share, the largest takes what is left."""
+    entries = [data] if isinstance(data, str) else list(data or ())
+    found = []
+    for entry in entries:
+        match = None if Path(entry).exists() else _SHARE.fullmatch(entry)
+        found.append((match[1], float(match[2])) if match else (entry, None))
+    shares = [share for _, share in found]
+    if len(found) > 1 and None not in shares and abs(sum(shares) - 1) < 1e-9:
+        largest = shares.index(max(shares))
+        found[largest] = found[largest][0], None
+    return found
+
+
+def _check_sources(s: TrainSettings) -> None:
+    """Exactly one source fills what the shares of the others leave: the simulator, or what has no share."""
+    if isinstance(s.data, list) and not all(isinstance(entry, str) for entry in s.data):
+        raise ValueError(f"setting data: {s.data!r} must be names of folders or of data sets")
+    shares = [share for _, share in s.sources]
+    rest = None in shares
+    if rest == s.online:
+        raise ValueError(
+            "give the galaxies either as --data FOLDER_OR_HUB_ID or as --online (simulated as it goes); beside either, "
+            "--data NAME:0.2 is a fifth of the galaxies"
+        )
+    given = [share for share in shares if share is not None]
+    if given and not (min(given) > 0 and sum(given) < 1):
+        raise ValueError(f"shares {', '.join(map(str, given))} of --data must be above zero and sum to less than one")
+    if s.stream and not s.data:
+        raise ValueError("--stream reads the files of --data; give them")
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -216,6 +262,8 @@ def argument_parser() -> argparse.ArgumentParser:
         options = {"dest": f.name, "default": argparse.SUPPRESS, "help": text}
         if kinds[0] is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        elif list in kinds:
+            parser.add_argument(flag, nargs="+", action="extend", **options)
         else:
             parser.add_argument(flag, type=kinds[0], choices=f.metadata["choices"], **options)
     return parser

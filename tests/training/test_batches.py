@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 
 from hf_galaxy.data.galaxies import GalaxyTable
-from hf_galaxy.training.batches import Batcher, OnlineSource, TableSource, seed_of
+from hf_galaxy.training.batches import Batcher
+from hf_galaxy.training.seeds import seed_of
+from hf_galaxy.training.sources import OnlineSource, SequenceSource, TableSequence
 from tests.random_tables import random_table
 
 
@@ -15,31 +17,35 @@ def numbered(n: int) -> GalaxyTable:
     return GalaxyTable(torch.arange(n).float()[:, None].expand_as(table.flux), table.properties, table.survey)
 
 
+def table_source(table: GalaxyTable, batch_size: int, micro_batch: int, seed: int) -> SequenceSource:
+    return SequenceSource(TableSequence(table, seed), batch_size, micro_batch)
+
+
 def numbers(table: GalaxyTable) -> list[int]:
     return table.flux[:, 0].int().tolist()
 
 
 def test_every_epoch_visits_every_galaxy_once_in_its_own_order():
-    source = TableSource(numbered(10), batch_size=4, micro_batch=2, seed=0)
+    source = table_source(numbered(10), 4, 2, seed=0)
     seen = [i for step in range(5) for unit in range(2) for i in numbers(source.rows(step, unit))]
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
     assert seen[:10] != seen[10:]
 
 
 def test_a_table_smaller_than_the_batch_comes_round_several_times():
-    source = TableSource(numbered(3), batch_size=12, micro_batch=12, seed=0)
+    source = table_source(numbered(3), 12, 12, seed=0)
     assert sorted(numbers(source.rows(0, 0))) == sorted(list(range(3)) * 4)
 
 
 def test_rows_do_not_depend_on_what_was_asked_before():
-    walked, jumped = (TableSource(numbered(10), 4, 2, seed=5) for _ in range(2))
+    walked, jumped = (table_source(numbered(10), 4, 2, seed=5) for _ in range(2))
     for step in range(7):
         last = [numbers(walked.rows(step, unit)) for unit in range(2)]
     assert [numbers(jumped.rows(6, unit)) for unit in (1, 0)] == last[::-1]
 
 
 def test_units_are_the_batch_cut_into_pieces():
-    whole, cut = TableSource(numbered(50), 8, 8, seed=1), TableSource(numbered(50), 8, 2, seed=1)
+    whole, cut = table_source(numbered(50), 8, 8, seed=1), table_source(numbered(50), 8, 2, seed=1)
     assert numbers(whole.rows(3, 0)) == [i for unit in range(4) for i in numbers(cut.rows(3, unit))]
 
 
@@ -68,7 +74,7 @@ def test_the_noise_of_a_unit_depends_on_seed_step_and_unit():
         return {"values": observation}
 
     def noise(seed: int, step: int, unit: int) -> torch.Tensor:
-        return Batcher(TableSource(numbered(5), 4, 2, 0), observe, draw, seed, "cpu")(step, unit)["values"]
+        return Batcher(table_source(numbered(5), 4, 2, 0), observe, draw, seed, "cpu")(step, unit)["values"]
 
     base = noise(0, 3, 1)
     assert torch.equal(base, noise(0, 3, 1))
