@@ -9,7 +9,8 @@ or from files that were downloaded (FITS, VOTable, CSV, ECSV, Parquet), of any o
     python -m dataset_scripts.minijpas --files FNuDualObj.fits --layout fnu --extinction MWExtinction.fits \\
         --redshifts xmatch_sdss_dr12.csv xmatch_deep2_spec.csv --out DIR
 
-``datasets.load_dataset(DIR)`` reads the result. As a builder, ``MiniJpas("files", files=[…]).download_and_prepare()``.
+``datasets.load_dataset(DIR)`` reads the result. As a builder,
+``MiniJpas(config_name="files", files=[…]).download_and_prepare()``.
 """
 
 from __future__ import annotations

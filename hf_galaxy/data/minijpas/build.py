@@ -109,6 +109,8 @@ def plan(
     settings = replace(settings, deredden=_dereddened(sources, settings))
     tables = [_redshift_table(name, paths) for name, paths in redshifts]
     labels = match_redshifts(tables, ids, ra, dec, radius)
+    if origin is None:
+        _check_redshifts(tables, labels, ids, radius)
     uv, uv_lines = _galex(galex, galex_layer, ra, dec, settings) if galex else (None, [])
     state = (
         "corrected for" if settings.deredden else "as observed (the model expects them dereddened): not corrected for"
@@ -230,6 +232,18 @@ def _label_lines(tables: Sequence[RedshiftTable], labels: Labels, ids: Sequence[
         line += "".join(f"; {reason}: {count}" for reason, count in table.unusable.items())
         lines.append(line)
     return lines + [f"{reason}: {count} galaxies without a label for it" for reason, count in labels.dropped.items()]
+
+
+def _check_redshifts(tables: Sequence[RedshiftTable], labels: Labels, ids: Sequence[str], radius: float) -> None:
+    """Refuse a table that a user gave and that belongs to no galaxy: that is never what was meant."""
+    known = set(ids)
+    for table in tables:
+        matched = (labels.source == table.name).any() or (table.ids is not None and not known.isdisjoint(table.ids))
+        if len(table.redshift) and not matched:
+            by = f"by position within {radius:g} arcsec" if table.ids is None else "by id"
+            raise ValueError(
+                f"{table.name}: none of its {len(table.redshift)} usable rows is a galaxy of the photometry, {by}"
+            )
 
 
 def _dereddened(sources: Sequence[Source], settings: Settings) -> bool:

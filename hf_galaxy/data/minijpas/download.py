@@ -108,9 +108,10 @@ def download(request: Request, folder: str | Path, client: TapClient | None = No
             found = list(fetcher.tile(tile, first, last, progress.update))
             rows = sum(n for _, n in found)
             if rows != expected:
+                fetcher.forget(tile)
                 raise ValueError(
                     f"{request.url}: tile {tile} has {expected} rows of {request.table} by count, and {rows} came; "
-                    f"remove {folder} and try again, or ask for fewer at once"
+                    "what came is removed: run this again, or ask for fewer rows at once (--rows-per-query)"
                 )
             pieces += [piece for piece, n in found if n]
     return pieces
@@ -185,6 +186,11 @@ class _Fetcher:
                 }
                 done(n)
                 yield Piece(path, beside), n
+
+    def forget(self, tile: int) -> None:
+        """Remove the pieces of a tile."""
+        for path in self.folder.glob(f"*-{tile}-*-*.vot"):
+            path.unlink()
 
     def piece(self, table: str, columns: str, tile: int, first: int, last: int) -> Iterable[tuple[Path, int, int, int]]:
         """File, first and last NUMBER, and number of rows of a range, of its halves if the service cuts it."""

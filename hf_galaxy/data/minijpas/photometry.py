@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
@@ -100,7 +101,7 @@ def find_layout(columns: Columns, order: FilterOrder, layout: str | None = None,
     """
     found = _arrays(columns) | _expanded(columns, order)
     if layout is not None:
-        found = {k: v for k, v in found.items() if (k[0] == "mag") == (layout == "mag")}
+        found = {k: v for k, v in found.items() if k[0] in ("band", "mag" if layout == "mag" else "flux")}
     apertures = sorted({a for _, a in found})
     if aperture is not None:
         found = {k: v for k, v in found.items() if k[1] == aperture.lower()}
@@ -111,7 +112,7 @@ def find_layout(columns: Columns, order: FilterOrder, layout: str | None = None,
             f"{columns.source}: no photometry {wanted}(FLUX_x with FLUX_RELERR_x, or MAG_x with MAG_ERR_x); "
             f"apertures that are there: {there}"
         )
-    fluxes = {k: v for k, v in found.items() if k[0] == "flux"} or found  # magnitudes lose what is not detected
+    fluxes = {k: v for k, v in found.items() if k[0] != "mag"} or found  # magnitudes lose what is not detected
     chosen = next((k for p in PREFERRED for k in fluxes if k[1] == p), None)
     if chosen is None and len(fluxes) > 1:
         raise ValueError(
@@ -127,7 +128,7 @@ Found = dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...], bool]]
 
 
 def _arrays(columns: Columns) -> Found:
-    """(flux or mag, aperture) to its columns, of those that are arrays."""
+    """(flux, mag or band, aperture) to its columns, of those that are arrays."""
     found: Found = {}
     for name in columns.names:
         match = re.fullmatch(r"(flux|mag)_(?!relerr|err)(\w+)", name)
@@ -149,7 +150,7 @@ def _expanded(columns: Columns, order: FilterOrder) -> Found:
             continue
         kind, _, aperture = head.partition("_")
         if head == "":
-            kind, candidates = "flux", [f"{band}_err", f"err_{band}", f"e_{band}"]
+            kind, candidates = "band", [f"{band}_err", f"err_{band}", f"e_{band}"]
         elif kind in ("flux", "mag"):
             tail = f"{aperture}_{band}" if aperture else band
             candidates = [f"{stem}_{tail}" for stem in _ERRORS[kind]] + [f"{name}_err", f"e_{name}"]
@@ -275,23 +276,27 @@ def _in_njy(
     """Fluxes and errors in nJy, by the units of the columns or, where those make no galaxies, by the convention."""
     units = [columns.unit(name) if name else None for name in layout.values] * (len(order) if layout.arrays else 1)
     for declared in (units, [None] * len(order)):  # the archive may leave the power of ten out of a unit
-        flux, error = np.empty_like(values), np.empty_like(values)
+        flux, sigma = np.empty_like(values), np.empty_like(values)
         for i, (unit, name) in enumerate(zip(declared, order.names, strict=True)):
-            scale = _scale(columns.source, layout.kind, unit, name)
+            try:
+                scale = _scale(layout.kind, unit, name)
+            except ValueError as problem:
+                raise ValueError(f"{columns.source}: {problem}") from None
             flux[:, i] = scale.flux(values[:, i])
-            error[:, i] = np.abs(
-                flux[:, i] * errors[:, i] if layout.relative else scale.error(flux[:, i], errors[:, i])
-            )
+            with np.errstate(invalid="ignore"):  # 0 with the relative error infinity: the error is lost
+                absolute = flux[:, i] * errors[:, i] if layout.relative else scale.error(flux[:, i], errors[:, i])
+            sigma[:, i] = np.abs(absolute)
         brightness = _median_magnitude(flux[:, order.known])
         if brightness is None or PLAUSIBLE[0] < brightness < PLAUSIBLE[1]:
-            return flux, error
+            return flux, sigma
     raise ValueError(
         f"{columns.source}: read as {UNITS[layout.kind]}, the median flux is AB magnitude {brightness:.1f}; "
         "give the layout that it is in: flambda, fnu or mag (--layout)"
     )
 
 
-def _scale(source: str, kind: str, unit: str | None, name: str) -> FluxScale:
+@lru_cache(maxsize=1024)  # astropy takes 10 ms for each
+def _scale(kind: str, unit: str | None, name: str) -> FluxScale:
     pivot = _PIVOT.get(name, 5500.0)  # fluxes of filters that are no bands of ours are dropped
     if unit is None or kind == "mag":
         return flux_scale(UNITS[kind], pivot)
@@ -300,7 +305,7 @@ def _scale(source: str, kind: str, unit: str | None, name: str) -> FluxScale:
     except ValueError:
         return flux_scale(UNITS[kind], pivot)  # the layout is known, and its unit with it
     if kind == "flambda" and not (isinstance(parsed, u.UnitBase) and parsed.is_equivalent(_F_LAMBDA)):
-        raise ValueError(f"{source}: fluxes in {unit} are no f_λ; give another layout (--layout)")
+        raise ValueError(f"{name}: fluxes in {unit} are no f_λ; give another layout (--layout)")
     return flux_scale(parsed, pivot)
 
 

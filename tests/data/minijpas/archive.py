@@ -185,8 +185,10 @@ class TapServer:
             table = table[condition(table, where)]
         if group:
             return 200, votable(counted(table), "OK")
-        if columns != "*":
-            table = table[columns.split(", ")]
+        wanted = table.colnames if columns == "*" else columns.split(", ")
+        if strange := set(wanted) - set(table.colnames):
+            return 400, votable(None, "ERROR", f"Unknown column {strange.pop()}")
+        table = table[wanted]
         most = self.limit if "NUMBER" in table.colnames else len(table)
         limit = min(most, maxrec or most)
         if fault == "silent":
