@@ -95,6 +95,8 @@ class NoiseModel:
         seen = flux * factor
         sigma = _sigma(seen, sky_variance, per_electron, floor)
         value = seen + sigma * draw.normal()
+        if self.settings.floor_unstated_share:
+            floor = floor * ~draw.below(self.settings.floor_unstated_share)
         error = self._misstate(draw, _sigma(value, sky_variance, per_electron, floor))
         value = self._spoil(draw, value, sigma)
         observed = self._coverage.observed(draw, layer, spectrograph) & flux.isfinite()

@@ -23,7 +23,8 @@ WINDOWS = (
 # Effects that are not there in the plain noise.
 _ABSENT = {
     "depth_scatter_galaxy": 0.0, "depth_scatter_tray": 0.0, "depth_scatter_band": 0.0, "galex_exposure_scatter": 0.0,
-    "galex_no_fuv_share": 0.0, "error_scatter_galaxy": 0.0, "error_scatter_band": 0.0, "outlier_share": 0.0,
+    "galex_no_fuv_share": 0.0, "floor_unstated_share": 0.0, "error_scatter_galaxy": 0.0, "error_scatter_band": 0.0,
+    "outlier_share": 0.0,
     "zero_point_scatter": 0.0, "calibration_scatter": 0.0, "extinction_mean": 0.0, "galex_aperture_scatter": 0.0,
     "galex_colour_scatter": 0.0, "gappy_share": 0.0, "run_share": 0.0, "broad_missing_share": 0.0,
     "broad_only_share": 0.0, "window_share": 0.0, "window_galex_share": 0.0, "spectrum_scatter": 0.0,
@@ -46,8 +47,10 @@ class NoiseSettings:
         tray_bands: Contiguous bands in a filter tray (JPCam: 14; Marín-Franch et al. 2017). Where a tray begins is
             random; the broad bands make one of their own.
         floor_range: Relative error floor of a narrow band, log-uniform between the two, one per galaxy; other bands in
-            proportion (FLOOR_RATIO). The stated error includes it.
+            proportion (FLOOR_RATIO).
         fixed_floor: Floor of a narrow band for every galaxy, in place of ``floor_range``.
+        floor_unstated_share: Share of galaxies whose stated error is that of sky and photons alone, as many catalogues
+            have it; elsewhere it includes the floor.
         galex_shares: Shares of galaxies in AIS, MIS and DIS; the rest has no GALEX.
         galex_exposure_scatter: σ in dex of the exposure of GALEX about that of the layer.
         galex_no_fuv_share: Share of the galaxies with GALEX that have NUV alone (the FUV detector failed in 2009).
@@ -95,6 +98,7 @@ class NoiseSettings:
     tray_bands: int = 14
     floor_range: tuple[float, float] = (0.005, 0.03)
     fixed_floor: float | None = None
+    floor_unstated_share: float = 0.15
     galex_shares: tuple[float, float, float] = (0.3, 0.3, 0.1)
     galex_exposure_scatter: float = 0.2
     galex_no_fuv_share: float = 0.1
