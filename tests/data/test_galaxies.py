@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from hf_galaxy.data.features import ObservedGalaxies
 from hf_galaxy.data.galaxies import GalaxyTable, splits
 from hf_galaxy.variables_galaxy import BANDS, SURVEYS
-from tests.random_tables import arrow_table, random_table, write_table
+from tests.random_tables import arrow_table, observed_table, random_table, write_table
+
+ALL = ("flux", "properties", "survey", "flux_error", "property_error", "noisy")
 
 
 def same(a: GalaxyTable, b: GalaxyTable) -> bool:
-    return all(
-        torch.equal(getattr(a, k).nan_to_num(-7), getattr(b, k).nan_to_num(-7))
-        for k in ("flux", "properties", "survey")
-    )
+    pairs = [(getattr(a, k), getattr(b, k)) for k in ALL]
+    return all((x is y is None) or torch.equal(x.nan_to_num(-7), y.nan_to_num(-7)) for x, y in pairs)
 
 
 @pytest.mark.parametrize("fixed", [True, False])
@@ -124,3 +126,76 @@ def test_missing_shards_are_told(tmp_path):
     write_table(random_table(3), tmp_path, "train-00000-of-00002.parquet")
     with pytest.warns(UserWarning, match="1 of 2 shards"):
         assert len(GalaxyTable.load(tmp_path)) == 3
+
+
+def observed_arrow(table: GalaxyTable) -> pa.Table:
+    """The galaxies in the schema of ``observed_features``, as the builders of real data write it."""
+    n = len(table)
+    names = np.array([SURVEYS[i] for i in table.survey])
+    columns = {k: getattr(table, k).numpy() for k in ("flux", "flux_error", "properties", "property_error", "noisy")}
+    return ObservedGalaxies(
+        id=np.array([f"g{i}" for i in range(n)]),
+        draw=np.zeros(n, int),
+        ra=np.zeros(n),
+        dec=np.zeros(n),
+        extrapolated=np.zeros((n, len(BANDS)), bool),
+        survey=names,
+        source=np.array(["test"] * n),
+        **columns,
+    ).table()
+
+
+def test_observed_galaxies_come_back_bit_for_bit(tmp_path):
+    table = observed_table(20)
+    pq.write_table(observed_arrow(table), tmp_path / "a.parquet", row_group_size=7)
+    loaded = GalaxyTable.load(tmp_path)
+    assert loaded.has_errors and same(loaded, table)
+    part = loaded[torch.tensor([3, 1])]
+    assert same(part, table[torch.tensor([3, 1])]) and len(part.noisy) == 2
+
+
+def test_simulated_and_observed_files_of_one_folder_go_together(tmp_path):
+    simulated, observed = random_table(6), observed_table(5)
+    write_table(simulated, tmp_path, "a.parquet")
+    pq.write_table(observed_arrow(observed), tmp_path / "b.parquet")
+    loaded = GalaxyTable.load(tmp_path)
+    assert same(loaded, GalaxyTable.join([simulated, observed])) and same(loaded[slice(6, 11)], observed)
+    assert (loaded.flux_error[:6] == 0).all() and (loaded.property_error[:6] == 0).all() and not loaded.noisy[:6].any()
+
+
+def test_tables_without_errors_join_without():
+    joined = GalaxyTable.join([random_table(3), random_table(2, 1)])
+    assert len(joined) == 5 and not joined.has_errors
+
+
+def test_errors_come_all_together():
+    table = random_table(3)
+    with pytest.raises(ValueError, match=r"property_error is missing; \(3, 19\) is wanted"):
+        GalaxyTable(table.flux, table.properties, table.survey, flux_error=table.flux)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop_columns("noisy"), "column noisy is missing"),
+        (lambda t: t.set_column(t.schema.names.index("noisy"), "noisy", pa.array([1] * 5)), "noisy is int64"),
+        (lambda t: t.set_column(t.schema.names.index("noisy"), "noisy", pa.array([True] * 4 + [None])), "1 nulls"),
+        (
+            lambda t: _with(t, "flux_error", 2, -1.0),
+            "row 2: flux and flux_error must be known together, and errors not",
+        ),
+        (lambda t: _with(t, "property_error", 1, float("nan")), "row 1: properties and property_error must be known"),
+    ],
+)
+def test_errors_that_do_not_fit_are_refused(tmp_path, change, message):
+    table = observed_table(5)
+    table.flux[:], table.flux_error[:], table.properties[:], table.property_error[:] = 1.0, 1.0, 1.0, 1.0
+    pq.write_table(change(arrow_table(table, fixed=False)), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=message):
+        GalaxyTable.load(tmp_path)
+
+
+def _with(table: pa.Table, column: str, row: int, value: float) -> pa.Table:
+    rows = table[column].to_pylist()
+    rows[row][0] = value
+    return table.set_column(table.schema.names.index(column), column, pa.array(rows))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from hf_galaxy.data.conditioning import Conditioner
 from hf_galaxy.data.galaxies import GalaxyTable
-from hf_galaxy.training.batches import Batcher
+from hf_galaxy.physics.noise import NoiseModel
+from hf_galaxy.training.batches import Batcher, inputs_of, observation_of
 from hf_galaxy.training.seeds import seed_of
 from hf_galaxy.training.sources import OnlineSource, SequenceSource, TableSequence
-from tests.random_tables import random_table
+from hf_galaxy.variables_galaxy import BANDS, default_variables
+from tests.random_tables import observed_table, random_table
 
 
 def numbered(n: int) -> GalaxyTable:
@@ -84,3 +87,26 @@ def test_the_noise_of_a_unit_depends_on_seed_step_and_unit():
 def test_seeds_are_the_same_on_every_machine():
     assert seed_of(0, "step", 1, 2) == 3794881212667695106
     assert seed_of(0, "step", 12) != seed_of(0, "step", 1, 2)
+
+
+def test_real_photometry_is_taken_as_it_is_and_spectra_get_the_noise_of_a_survey():
+    noise, table = NoiseModel(bands=BANDS), observed_table(40)
+    seen = observation_of(table, noise.observe, torch.Generator().manual_seed(0))
+    real, known = table.noisy, torch.isfinite(table.flux)
+    assert torch.equal(seen.flux[real].nan_to_num(-1), table.flux[real].nan_to_num(-1))
+    assert torch.equal(seen.error[real].nan_to_num(-1), table.flux_error[real].nan_to_num(-1))
+    assert torch.equal(seen.observed[real], known[real])
+    assert not (seen.observed & ~known).any()
+    added = seen.observed & ~real[:, None]
+    assert added.any() and (seen.flux[added] != table.flux[added]).all()
+
+
+def test_all_kinds_of_galaxies_make_the_same_kind_of_batch():
+    noise, draw = NoiseModel(bands=BANDS), Conditioner(default_variables()).draw
+    mixture = GalaxyTable.join([random_table(8), observed_table(8)])
+    kinds = [
+        {k: (v.dtype, v.dim(), len(v)) for k, v in inputs_of(rows, noise.observe, draw, generator).items()}
+        for rows in (random_table(16), observed_table(16), mixture)
+        for generator in [torch.Generator().manual_seed(3)]
+    ]
+    assert all({**kind, "answer_mask": 0} == {**kinds[0], "answer_mask": 0} for kind in kinds)

@@ -74,3 +74,33 @@ def test_a_bad_file_is_named(tmp_path, text, message):
 def test_settings_survive_json():
     settings = TrainSettings(data="x", noise={"depth_offset": 0.5})
     assert TrainSettings.from_mapping(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+def test_shares_of_several_sources():
+    one = TrainSettings(data=["a"])
+    assert one.data == "a" and one.sources == [("a", None)]
+    assert TrainSettings(data=["a", "b/c:0.2"]).sources == [("a", None), ("b/c", 0.2)]
+    assert TrainSettings(data=["a:0.3", "b:0.7"]).sources == [("a", 0.3), ("b", None)]
+    assert TrainSettings(data="real:0.1", online=True).sources == [("real", 0.1)]
+    assert parse_settings(["--data", "a", "--data", "b:.5"]).sources == [("a", None), ("b", 0.5)]
+
+
+def test_a_folder_with_a_colon_is_a_folder(tmp_path):
+    (tmp_path / "a:0.5").mkdir()
+    assert TrainSettings(data=str(tmp_path / "a:0.5")).sources == [(str(tmp_path / "a:0.5"), None)]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"data": "a:0.5"}, "give the galaxies either as --data"),
+        ({"data": "a", "online": True}, "give the galaxies either as --data"),
+        ({"data": ["a", "b:0"]}, "shares 0.0 of --data must be above zero"),
+        ({"data": ["a", "b:0.6", "c:0.4"]}, "shares 0.6, 0.4 of --data must be above zero and sum to less than one"),
+        ({"data": ["a", 3]}, "must be names of folders"),
+        ({"online": True, "stream": True}, "--stream reads the files of --data"),
+    ],
+)
+def test_shares_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        TrainSettings(**given)
