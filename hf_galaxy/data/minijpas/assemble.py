@@ -14,7 +14,7 @@ from hf_galaxy.variables_galaxy import BANDS, PROPERTIES
 from .columns import Columns
 from .filters import FilterOrder
 from .photometry import TABLES, TOLERATED_FLAGS, Layout, read_photometry, to_bands
-from .redshifts import POSITIONS, Labels
+from .redshifts import Labels
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,6 @@ class Beside:
     left_out: Mapping[int, str] | None = None
 
 
-def positions(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) right ascension and declination in deg, NaN where there is none."""
-    for ra, dec in POSITIONS:
-        if ra in columns and dec in columns:
-            return columns.scalars(ra), columns.scalars(dec)
-    return np.full(len(columns), np.nan), np.full(len(columns), np.nan)
-
-
 def assemble(
     columns: Columns, order: FilterOrder, layout: Layout, settings: Settings, beside: Beside
 ) -> tuple[ObservedGalaxies, list[tuple[str, str]], Counter]:
@@ -88,7 +80,7 @@ def assemble(
     flux, error = to_bands(flux, order), to_bands(error, order)
     for k, band in enumerate(("FUV", "NUV") if beside.galex is not None else ()):
         flux[:, BANDS.index(band)], error[:, BANDS.index(band)] = (x[keep, k] for x in beside.galex)
-    ra, dec = positions(columns)
+    ra, dec = columns.positions()
     skipped = [(ids[row] or f"{columns.source} row {row}", reason) for row, reason in sorted(left_out.items())]
     galaxies = _galaxies(
         np.array(ids, dtype=object)[keep], ra[keep], dec[keep], flux, error, layout, settings, beside, keep
@@ -156,4 +148,4 @@ def _galaxies(
     )
 
 
-__all__ = ["Beside", "Settings", "assemble", "positions"]
+__all__ = ["Beside", "Settings", "assemble"]

@@ -18,7 +18,7 @@ import numpy as np
 from hf_galaxy.data.shards import Part, Shard, shard_names
 from hf_galaxy.data.value_added.galex import read_galex
 
-from .assemble import Beside, Settings, assemble, positions
+from .assemble import Beside, Settings, assemble
 from .columns import Columns
 from .filters import FilterOrder
 from .photometry import Layout, find_layout, read_photometry
@@ -196,7 +196,7 @@ def _survey(sources: Sequence[Source], order: FilterOrder, settings: Settings) -
         voided += read_photometry(columns, order, layout, settings.tolerated_flags, settings.tolerated_mask).voided
         ids += columns.ids()
         lengths.append(len(columns))
-        for all_of_them, values in zip((ra, dec), positions(columns), strict=True):
+        for all_of_them, values in zip((ra, dec), columns.positions(), strict=True):
             all_of_them.append(values)
     return ids, np.concatenate(ra), np.concatenate(dec), lengths, settings, voided
 

@@ -14,6 +14,7 @@ import numpy as np
 from hf_galaxy.data.table_io import as_table
 
 _MISSING = {"", "nan", "null", "none", "--"}
+_POSITIONS = (("alpha_j2000", "delta_j2000"), ("ra", "dec"), ("raj2000", "dej2000"), ("ra_icrs", "de_icrs"))
 _BRACKETS = "()[]{}"
 
 
@@ -120,6 +121,13 @@ class Columns:
         mask = np.broadcast_to(getattr(data, "mask", False), len(data))
         return ["" if hidden else _text(item) for item, hidden in zip(data, mask, strict=True)]
 
+    def positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) right ascension and declination in deg; NaN in both where there is none, or none on the sky."""
+        pair = next((pair for pair in _POSITIONS if pair[0] in self and pair[1] in self), None)
+        ra, dec = (self.scalars(name) for name in pair) if pair else np.full((2, len(self)), np.nan)
+        sky = (ra >= -180) & (ra <= 360) & (dec >= -90) & (dec <= 90)
+        return np.where(sky, ra, np.nan), np.where(sky, dec, np.nan)
+
     def ids(self) -> list[str]:
         """``TILE_ID-NUMBER`` of every row, or the column ``id`` or ``obj_id``; "" is unknown.
 
@@ -128,7 +136,7 @@ class Columns:
         """
         if "tile_id" in self and "number" in self:
             tile, number = self.scalars("tile_id"), self.scalars("number")
-            known = np.isfinite(tile) & np.isfinite(number)
+            known = (tile >= 0) & (number >= 0)  # NaN is not
             pairs = zip(
                 np.where(known, tile, 0).astype(int), np.where(known, number, 0).astype(int), known, strict=True
             )

@@ -3,9 +3,9 @@
 ==================  =======================================  ====================  ===============================
 layout              columns                                  unit                  not measured
 ==================  =======================================  ====================  ===============================
-``fnu``             FLUX_x, FLUX_RELERR_x (FNuDualObj)       1e-30 erg/s/cm²/Hz    NaN, masked, error 0, 99 or NaN
+``fnu``             FLUX_x, FLUX_RELERR_x (FNuDualObj)       1e-30 erg/s/cm²/Hz    NaN, masked, ±99, ±999, ±9999
 ``flambda``         FLUX_x, FLUX_RELERR_x (FLambdaDualObj)   1e-19 erg/s/cm²/Å     the same
-``mag``             MAG_x, MAG_ERR_x (MagABDualObj)          AB magnitudes         99, -99
+``mag``             MAG_x, MAG_ERR_x (MagABDualObj)          AB magnitudes         NaN, masked, 90 and more, -99
 ==================  =======================================  ====================  ===============================
 
 x is the aperture: PSFCOR, AUTO, APER_3_0, APER_COR_3_0, …. The error is |flux × relative error|, the inverse of the
@@ -41,7 +41,8 @@ UNITS = {"fnu": "1e-30 erg / (s cm2 Hz)", "flambda": "1e-19 erg / (s cm2 Angstro
 # Of several apertures, the first of these that is there: corrected for the seeing of each band first, then total.
 PREFERRED = ("psfcor", "aper_cor_3_0", "auto", "aper_3_0")
 TOLERATED_FLAGS = 3
-SENTINEL = 90.0  # magnitudes, their errors, and relative errors of exactly ±99
+NO_MAGNITUDE = 90.0  # magnitudes and their errors of this and beyond
+NO_FLUX = (-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0)  # exactly: a flux that was measured is none of these numbers
 PLAUSIBLE = (5.0, 32.0)  # AB magnitudes between which the median of a catalogue of galaxies must lie
 _F_LAMBDA = u.erg / u.s / u.cm**2 / u.AA
 _PIVOT = {v.name: v.pivot for v in default_variables() if v.kind == "flux"}
@@ -220,9 +221,9 @@ def read_photometry(
     mask = _flag_matrix(columns, "mask_flags", order, unusable)
     missing = ~np.isfinite(values)
     if layout.kind == "mag":
-        missing |= (np.abs(values) >= SENTINEL) | (np.abs(errors) >= SENTINEL)
-    elif layout.relative:
-        missing |= np.abs(errors) == 99.0
+        missing |= (np.abs(values) >= NO_MAGNITUDE) | (np.abs(errors) >= NO_MAGNITUDE)
+    else:
+        missing |= np.isin(values, NO_FLUX) | np.isin(errors, NO_FLUX)
     flux, error = _in_njy(columns, order, layout, np.where(missing, np.nan, values), errors)
     reasons = {
         "not measured": missing,

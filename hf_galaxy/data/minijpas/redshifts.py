@@ -24,7 +24,6 @@ ERRORS = (
 CLASSES = ("spcl", "spectype", "class")
 GOOD_IF_ZERO = ("f_zsp", "zwarning", "zwarn")
 GOOD_IF_THREE = ("zquality", "zqual", "q_z", "zq")  # DEEP2: 3 is secure at 95 %, 4 at 99 %
-POSITIONS = (("alpha_j2000", "delta_j2000"), ("ra", "dec"), ("raj2000", "dej2000"), ("ra_icrs", "de_icrs"))
 PHOTOMETRIC = ("photoz", "zphot", "z_phot", "z_ml", "photo_z")
 LARGEST = 10.0
 SAME_REDSHIFT = 0.005  # two measurements of (1 + z) that agree; lines confused differ by far more
@@ -70,7 +69,7 @@ def read_redshifts(columns: Columns, name: str) -> RedshiftTable:
     error_name, class_name = columns.first(*ERRORS), columns.first(*CLASSES)
     error = columns.scalars(error_name) if error_name else np.zeros(n)
     kind = np.array([_kind(text) for text in columns.texts(class_name)] if class_name else [""] * n, dtype=object)
-    ra, dec = _positions(columns)
+    ra, dec = columns.positions()
     ids = columns.ids() if columns.has_ids() else None
     if ids is None and not np.isfinite(ra).any():
         raise ValueError(f"{columns.source}: neither TILE_ID and NUMBER, nor id, nor ra and dec; add one of them")
@@ -102,13 +101,6 @@ def _poor(columns: Columns) -> np.ndarray:
     if quality := columns.first(*GOOD_IF_THREE):
         poor |= ~(columns.scalars(quality) >= 3)
     return poor
-
-
-def _positions(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
-    for ra, dec in POSITIONS:
-        if ra in columns and dec in columns:
-            return columns.scalars(ra), columns.scalars(dec)
-    return np.full(len(columns), np.nan), np.full(len(columns), np.nan)
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ class TapServer:
         limit: Rows an answer holds at most; more gives QUERY_STATUS = OVERFLOW.
         faults: What happens to the next requests, one each: ``None``, ``503``, ``error``, ``truncate``, ``slow``,
             ``drop``, ``html``, ``silent`` (cut without saying so), ``everything`` (the condition left out).
+        quirks: Answers look as those of the archive do: names after the schema, scalars and arrays of any length.
         queries: What was asked.
     """
 
@@ -157,6 +158,7 @@ class TapServer:
         self.faults: deque[str | None] = deque()
         self.queries: list[str] = []
         self.slow = 3.0  # s
+        self.quirks = False
 
     def __enter__(self) -> TapServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -193,7 +195,8 @@ class TapServer:
         limit = min(most, maxrec or most)
         if fault == "silent":
             return 200, votable(table[: len(table) // 2], "OK")
-        return 200, votable(table[:limit], "OVERFLOW" if len(table) > limit else "OK")
+        sent = as_objects(table[:limit]) if self.quirks else table[:limit]
+        return 200, votable(sent, "OVERFLOW" if len(table) > limit else "OK")
 
     def _handler(server: TapServer) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
@@ -235,6 +238,21 @@ class TapServer:
                 self.close_connection = True
 
         return Handler
+
+
+def as_objects(table: Table) -> Table:
+    """Names after the schema, scalars with the shape (n, 1), arrays as columns of objects."""
+    result = Table()
+    for name in table.colnames:
+        column = table[name]
+        if column.ndim > 1:
+            cells = np.empty(len(table), dtype=object)
+            cells[:] = [np.asarray(row) for row in column]
+            result[f"minijpas.{name}"] = cells
+        else:
+            text = column.dtype.kind in "US"  # an array of texts is not in the standard
+            result[f"minijpas.{name}"] = column if text else np.asarray(column)[:, None]
+    return result
 
 
 def condition(table: Table, where: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from hf_galaxy.data.minijpas.filters import MINIJPAS_FILTERS, minijpas_order, re
 from hf_galaxy.data.minijpas.photometry import find_layout, read_photometry, to_bands
 from hf_galaxy.variables_galaxy import BANDS
 
-from .archive import ORDER, make_sky
+from .archive import ORDER, as_objects, make_sky
 
 
 def at(i):
@@ -48,20 +48,6 @@ def expanded(table, value, error):
     for i, band in enumerate(ORDER):
         result[value.format(band)], result[error.format(band)] = table[flux][:, i], table[sigma][:, i]
         result[f"FLAGS_{band}"] = table["FLAGS"][:, i]
-    return result
-
-
-def as_objects(table):
-    """Arrays as Python lists in columns of objects, scalars with the shape (n, 1): what TAP clients make of them."""
-    result = Table()
-    for name in table.colnames:
-        column = table[name]
-        if column.ndim > 1:
-            cells = np.empty(len(table), dtype=object)
-            cells[:] = [list(row) for row in column]
-            result[f"minijpas.{name}"] = cells
-        else:
-            result[f"minijpas.{name}"] = np.asarray(column)[:, None]
     return result
 
 
@@ -220,7 +206,7 @@ def test_errors_of_fluxes_that_are_not_positive():
 def test_sentinels_are_not_observed():
     table = make_sky(6).fnu()
     table["FLUX_RELERR_PSFCOR"][0, 4] = 99.0
-    table["FLUX_RELERR_PSFCOR"][1, 4] = -99.0
+    table["FLUX_PSFCOR"][1, 4] = -9999.0
     table["FLUX_RELERR_PSFCOR"][2, 4] = 0.0
     table["FLUX_PSFCOR"][3, 4] = np.nan
     table["FLUX_PSFCOR"] = MaskedColumn(table["FLUX_PSFCOR"], mask=np.zeros((6, 60), dtype=bool))
