@@ -84,7 +84,8 @@ def _source(main: OnlineSource | GalaxySequence, others: list, s: TrainSettings)
 def _held_out(validation: list[tuple[GalaxyTable | None, float]], s: TrainSettings) -> GalaxyTable:
     """``valid_data``, or some of every source in its share."""
     if s.valid_data:
-        return GalaxyTable.load(s.valid_data)[: s.valid_rows]
+        present = splits(s.valid_data) if Path(s.valid_data).is_dir() else []
+        return GalaxyTable.load(s.valid_data, "validation" if "validation" in present else None)[: s.valid_rows]
     return GalaxyTable.join([held[: max(1, round(s.valid_rows * share))] for held, share in validation])
 
 

@@ -223,11 +223,11 @@ def observed_batch(scenario: str, seed: int = 0, noisy: bool | None = None, extr
 
 
 @EVERY
-@pytest.mark.parametrize("extra", [0.0, 2.0])
-def test_what_an_observed_galaxy_is_asked_has_the_error_of_its_label(scenario, extra):
+@pytest.mark.parametrize(("extra", "count"), [(0.0, 24), (2.0, len(VARIABLES))])
+def test_what_an_observed_galaxy_is_asked_has_the_error_of_its_label(scenario, extra, count):
     coordinates = Coordinates(VARIABLES)
     for seed in range(3):
-        table, observation, inputs = observed_batch(scenario, seed, extra=extra)
+        table, observation, inputs = observed_batch(scenario, seed, extra=extra, num_questions=count)
         survey = table.survey.float().unsqueeze(-1)
 
         def columns(*parts):
