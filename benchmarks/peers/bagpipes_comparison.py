@@ -88,7 +88,7 @@ def compare(synthesizer: Synthesizer, filters: FilterSet, n: int, resolution: fl
     p = {name: torch.as_tensor(value) for name, value in galaxies.items()}
     p |= {"gas_metallicity": p["metallicity"], "weights": torch.as_tensor(theirs["weights"])}
     p |= {"lya_escape": torch.ones(n), "nuclear_ew": torch.zeros(n)}
-    p["log_mass"] = p["log_mass_formed"] + torch.log10(synthesizer.surviving_share(p["metallicity"], p["weights"]))
+    p["log_mass"] = p["log_mass_formed"] + torch.log10(synthesizer.surviving_share(p))
     rest = synthesizer.rest_frame(p)
     labels = Labels(synthesizer)(p, rest).double().numpy()
     lines = labels[:, [PROPERTY_NAMES.index(name) for name in ("flux_halpha", "flux_oiii_5007")]]

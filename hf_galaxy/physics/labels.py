@@ -30,6 +30,13 @@ SIDE_BANDS = {
 BREAK_BANDS = (3850.0, 3950.0, 4000.0, 4100.0)  # Balogh et al. (1999)
 
 
+def mean_metallicity(p: Mapping[str, Tensor]) -> Tensor:
+    """(n,) mass-weighted Z/Z☉ of the stars."""
+    if "poor_share" not in p:
+        return p["metallicity"]
+    return torch.lerp(p["metallicity"], p["poor_metallicity"], p["poor_share"])
+
+
 class Labels:
     """Measures the properties of galaxies on their rest-frame spectra."""
 
@@ -71,7 +78,7 @@ class Labels:
         log_mass = p["log_mass"]
         rate = sfh.recent_rate(edges, p["weights"], SFR_PERIOD) * 10 ** p["log_mass_formed"]
         floor = 10 ** (log_mass + LOG_SSFR_FLOOR)
-        columns = [p["redshift"], log_mass, torch.log10(p["metallicity"]), p["av"]]
+        columns = [p["redshift"], log_mass, torch.log10(mean_metallicity(p)), p["av"]]
         columns += [
             torch.log10(sfh.mean_age(edges, p["weights"])),
             torch.log10(rate + floor),

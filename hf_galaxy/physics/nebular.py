@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_galaxy.physics.random import CounterRandom
+from hf_galaxy.physics.settings import NebulaSettings
 
 # measured line: its Cloudy lines
 MEASURED = {
@@ -26,7 +28,6 @@ SPECIES_SCATTER = {
     "N  2": 0.12, "O  3": 0.12, "O  2": 0.12, "S  2": 0.10, "O  1": 0.20, "S  3": 0.10, "Ne 3": 0.12, "Mg 2": 0.30,
     "He 1": 0.03, "He 2": 0.30, "C  3": 0.20, "Ar 3": 0.10,
 }  # fmt: skip
-COMMON_SCATTER = 0.08
 
 # Lines of gas that is not ionised by young stars, over Hα (Balmer decrement 3.1: Osterbrock & Ferland 2006), with the
 # scatter of their species in dex.
@@ -87,11 +88,20 @@ class LineTable:
         rows = [[s if name.startswith(species) else 0.0 for name in self.names] for species, s in sigma.items()]
         return torch.tensor(rows, device=self.device)
 
-    def draw_factor(self, random: CounterRandom) -> Tensor:
-        """(n, L) what the lines of star-forming regions are multiplied by."""
-        common = (COMMON_SCATTER * random.normal("line common")).float()[:, None]
-        species = _normals(random, "line ", SPECIES_SCATTER) @ self._line_scatter
-        return 10 ** (common + species)
+    def draw_factor(self, random: CounterRandom, s: NebulaSettings, spread: Tensor, free: Tensor) -> Tensor:
+        """(n, L) what the lines of star-forming regions are multiplied by.
+
+        Args:
+            random: Random numbers of n galaxies.
+            s: Settings.
+            spread: (n,) factor on the scatter.
+            free: (n,) bool, galaxies that follow no relation.
+        """
+        common = s.ionising_scatter * random.normal("line common").float()
+        species = s.species * _normals(random, "line ", SPECIES_SCATTER) @ self._line_scatter
+        offset = {"N  2": s.nii, "O  3": s.oiii, "O  2": s.oii, "S  2": s.sii}
+        ionising = torch.where(free, math.log10(s.ionising_free), math.log10(s.ionising)).float()[:, None]
+        return 10 ** (ionising + self._species(offset).sum(0) + spread.float()[:, None] * (common[:, None] + species))
 
     def draw_nuclear(self, random: CounterRandom, seyfert: Tensor) -> Tensor:
         """(n, L) lines of the nucleus over its Hα, for ``seyfert`` (n,) bool or else LINER."""

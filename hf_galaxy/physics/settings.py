@@ -68,6 +68,7 @@ class HistorySettings:
         dirichlet_bins: Bins of equal time of the Dirichlet family (concentration 1).
         on_sequence: Share of star-forming galaxies, among those that follow relations, whose star formation of the
             last few 100 Myr is brought to the main sequence.
+        sequence_offset: Added to log SFR of the main sequence, dex.
         sequence_scatter: Scatter in dex about it.
         green: Share of star-forming galaxies that are leaving it, by up to two dex.
         burstiness: Scatter in dex of the last 10 Myr over the last 100 Myr, at 10^9 M☉; half of that at 10^11.
@@ -78,18 +79,19 @@ class HistorySettings:
     delayed: float = 0.50
     continuity: float = 0.30
     dirichlet: float = 0.20
-    continuity_scale: float = 0.22
+    continuity_scale: float = 0.15
     continuity_scale_broad: float = 0.35
     dirichlet_bins: int = 10
-    on_sequence: float = 0.8
-    sequence_scatter: float = 0.30
-    green: float = 0.12
-    burstiness: float = 0.25
-    truncated: float = 0.15
+    on_sequence: float = 0.9
+    sequence_offset: float = 0.03
+    sequence_scatter: float = 0.25
+    green: float = 0.10
+    burstiness: float = 0.1
+    truncated: float = 0.08
     truncated_passive: float = 0.3
-    bursting: float = 0.15
+    bursting: float = 0.10
     bursting_passive: float = 0.10
-    bursting_broad: float = 0.5
+    bursting_broad: float = 0.6
 
     def __post_init__(self) -> None:
         _shares(self, ("delayed", "continuity", "dirichlet"))
@@ -107,19 +109,28 @@ class MetalSettings:
     Attributes:
         offset, offset_passive: Added to log Z of the stars, dex.
         scatter, scatter_passive: Scatter of log Z of the stars of forming and passive galaxies, dex.
+        poor: Largest share of metal-poor stars, uniform from 0: without them old populations are too red in g - r and
+            too blue in r - i (Maraston et al. 2009, MNRAS 394, L107).
+        poor_offset: log Z of the metal-poor stars relative to the others, dex.
         gas_scatter, gas_scatter_broad: Scatter of the gas, dex.
+        log_u, log_u_slope: Ionisation parameter at solar gas, and its slope with log Z of the gas.
         log_u_scatter: Scatter of the ionisation parameter about its relation with the gas metallicity, dex.
     """
 
-    offset: float = 0.0
-    offset_passive: float = 0.08
-    scatter: float = 0.35
-    scatter_passive: float = 0.2
-    gas_scatter: float = 0.2
+    offset: float = -0.12
+    offset_passive: float = 0.03
+    scatter: float = 0.20
+    scatter_passive: float = 0.08
+    poor: float = 0.08
+    poor_offset: float = -1.3
+    gas_scatter: float = 0.10
     gas_scatter_broad: float = 0.4
-    log_u_scatter: float = 0.35
+    log_u: float = -3.35
+    log_u_slope: float = -0.85
+    log_u_scatter: float = 0.15
 
     def __post_init__(self) -> None:
+        _fractions(self, "poor")
         _positive(self, "scatter", "scatter_passive", "gas_scatter", "gas_scatter_broad", "log_u_scatter")
 
 
@@ -139,18 +150,18 @@ class DustSettings:
         bump_scatter: Width of the half-normal strength of the 2175 Å bump (the Milky Way has 3).
     """
 
-    av: tuple[float, float] = (0.05, 0.9)
-    av_scatter: float = 0.4
-    av_passive: float = 0.15
-    av_passive_dusty: float = 0.5
-    dusty: float = 0.25
+    av: tuple[float, float] = (0.05, 0.7)
+    av_scatter: float = 0.25
+    av_passive: float = 0.10
+    av_passive_dusty: float = 0.4
+    dusty: float = 0.1
     av_max: float = 3.5
-    birth_cloud: float = 2.0
+    birth_cloud: float = 2.4
     birth_cloud_scatter: float = 0.5
-    slope: float = -0.1
+    slope: float = -0.2
     slope_depth: float = 0.3
     slope_scatter: float = 0.3
-    bump_scatter: float = 1.5
+    bump_scatter: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "av", tuple(self.av))
@@ -160,6 +171,35 @@ class DustSettings:
             raise ValueError(
                 f"DustSettings: av {self.av} must be two numbers, not negative, av_max {self.av_max} in (0, 10]"
             )
+
+
+@dataclass(frozen=True)
+class NebulaSettings:
+    """Emission of gas that young stars ionise, relative to the grid, whose gas takes every ionising photon.
+
+    Photoionisation codes and calibrations differ by 0.1 to 0.3 dex in lines of metals (Kewley & Ellison 2008, ApJ 681,
+    1183); the offsets bring the ratios to those of galaxies of the DESI bright survey.
+
+    Attributes:
+        ionising: Share of the Lyman continuum that ionises gas; dust takes the rest (Inoue 2001, AJ 122, 1788).
+        ionising_free: The same of galaxies that follow no relation: the strongest lines need all of it.
+        ionising_scatter: Its scatter in dex.
+        nii, oiii, oii, sii: Added to log flux of the lines of N⁺, O⁺⁺, O⁺ and S⁺, dex.
+        species: Factor on the scatter of the species (``nebular.SPECIES_SCATTER``).
+    """
+
+    ionising: float = 0.55
+    ionising_free: float = 0.85
+    ionising_scatter: float = 0.10
+    nii: float = -0.20
+    oiii: float = -0.18
+    oii: float = -0.12
+    sii: float = -0.35
+    species: float = 0.5
+
+    def __post_init__(self) -> None:
+        _fractions(self, "ionising", "ionising_free")
+        _positive(self, "ionising_scatter", "species")
 
 
 @dataclass(frozen=True)
@@ -198,9 +238,14 @@ class SimulationSettings:
         log_mass_min, log_mass_max: Limits of log10 of the surviving mass in M☉.
         survey_fraction: Share of ``survey`` rows in ``mixed``.
         broad: Components of ``broad``.
-        histories, metals, dust, nuclei: Priors of the parameters.
+        broad_scatter: Factor on the scatter of metals and dust about their relations, for galaxies of ``broad`` that
+            follow relations: a model should have met what a survey holds rarely.
+        histories, metals, dust, nebulae, nuclei: Priors of the parameters.
         dispersion_scatter: Scatter in dex of the velocity dispersion about its relation with mass; negative: no
             velocity dispersion at all.
+        template_error: Relative error (rms, 4000-7000 Å) of the stellar templates, in the rest frame, drawn for every
+            galaxy; 3 times that in the ultraviolet, twice beyond 7400 Å, where the grid is coarse. The idea is that
+            of Brammer, van Dokkum & Coppi (2008, ApJ 686, 1503, section 2.4).
         filter_shift: σ in Å of the displacement of every filter, drawn for every galaxy and band.
         step: Pixel of the spectra in ln λ.
 
@@ -217,11 +262,14 @@ class SimulationSettings:
     log_mass_max: float = 12.5
     survey_fraction: float = 0.4
     broad: BroadShares = field(default_factory=BroadShares)
+    broad_scatter: float = 1.7
     histories: HistorySettings = field(default_factory=HistorySettings)
     metals: MetalSettings = field(default_factory=MetalSettings)
     dust: DustSettings = field(default_factory=DustSettings)
+    nebulae: NebulaSettings = field(default_factory=NebulaSettings)
     nuclei: NucleusSettings = field(default_factory=NucleusSettings)
     dispersion_scatter: float = 0.12
+    template_error: float = 0.02
     filter_shift: float = 2.5
     step: float = 4e-4
 
@@ -241,6 +289,10 @@ class SimulationSettings:
             raise ValueError(f"limits of log mass {limits}: 5 <= min < max <= 13.5 is needed")
         if not 0.0 <= self.survey_fraction <= 1.0:
             raise ValueError(f"survey_fraction {self.survey_fraction} is outside [0, 1]")
+        if not 0.0 <= self.template_error <= 0.2:
+            raise ValueError(f"template_error {self.template_error} is outside [0, 0.2]")
+        if not 1.0 <= self.broad_scatter <= 5.0:
+            raise ValueError(f"broad_scatter {self.broad_scatter} is outside [1, 5]")
         if not 0.0 <= self.filter_shift <= 10.0:
             raise ValueError(f"filter_shift {self.filter_shift} Å is outside [0, 10]")
         if not 5e-5 <= self.step <= 2e-3:
@@ -252,6 +304,7 @@ _GROUPS = {
     "histories": HistorySettings,
     "metals": MetalSettings,
     "dust": DustSettings,
+    "nebulae": NebulaSettings,
     "nuclei": NucleusSettings,
 }
 
@@ -277,6 +330,7 @@ __all__ = [
     "DustSettings",
     "HistorySettings",
     "MetalSettings",
+    "NebulaSettings",
     "NucleusSettings",
     "SimulationSettings",
 ]

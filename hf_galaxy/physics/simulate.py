@@ -21,7 +21,7 @@ SELECTION_BAND = "iSDSS"
 AB_ZERO_NJY = 31.4
 CHUNK = 16  # batches of rows that are worked on together
 COARSE_STEP = 4e-3  # ln λ of the first look at the magnitude
-COARSE_MARGIN = 0.02  # mag that the first look may be wrong by; 0.005 was the most of 6000
+COARSE_MARGIN = 0.10  # mag that the first look may be wrong by: it knows no error of the templates (0.05 of 1500)
 LOOK_AHEAD = 16  # attempts of one row drawn together at most
 MAX_ATTEMPTS = 5000
 
@@ -109,15 +109,24 @@ class Simulator:
     def parameters(self, seed: int, drawn: SimulatedGalaxies) -> Parameters:
         """All that ``Synthesizer`` needs to make drawn rows again: the scatter of lines and filters included."""
         random = CounterRandom(seed, drawn.latent["row"], drawn.latent["attempt"])
-        return self._displaced(_with_lines(drawn.latent, self.synthesizer, random), random)
+        return self._imperfect(self._with_lines(drawn.latent, self.synthesizer, random), random)
 
-    def _displaced(self, p: Parameters, random: CounterRandom) -> Parameters:
-        """The parameters with the displacements of the filters in Å."""
-        if not self.settings.filter_shift:
-            return p
-        # a number belongs to the name of a band, so that another set of filters changes no one's displacement
-        shift = torch.stack([random.normal(f"filter {name}") for name in self.synthesizer.bands], 1)
-        return {**p, "filter_shift": self.settings.filter_shift * shift}
+    def _with_lines(self, p: Parameters, synthesizer: Synthesizer, random: CounterRandom) -> Parameters:
+        """The parameters with the scatter of all lines of the synthesizer: too wide to be kept for all rows."""
+        table = synthesizer.line_table
+        factor = table.draw_factor(random, self.settings.nebulae, p["spread"], p["free"])
+        return {**p, "line_factor": factor, "nuclear_ratio": table.draw_nuclear(random, p["seyfert"])}
+
+    def _imperfect(self, p: Parameters, random: CounterRandom) -> Parameters:
+        """The parameters with the displacements of the filters in Å and the errors of the templates."""
+        s, more = self.settings, {}
+        if s.filter_shift:
+            # a number belongs to the name of a band, so that another set of filters changes no one's displacement
+            shift = torch.stack([random.normal(f"filter {name}") for name in self.synthesizer.bands], 1)
+            more["filter_shift"] = s.filter_shift * shift
+        if s.template_error:
+            more["template_error"] = s.template_error * random.normal("template", self.synthesizer.template_nodes)
+        return {**p, **more}
 
     def _empty(self) -> SimulatedGalaxies:
         none = torch.empty(0, device=self.device)
@@ -175,7 +184,7 @@ class Simulator:
         return found, attempt
 
     def _coarse_magnitude(self, p: Parameters, random: CounterRandom) -> Tensor:
-        rest = self._coarse.rest_frame(_with_lines(p, self._coarse, random))
+        rest = self._coarse.rest_frame(self._with_lines(p, self._coarse, random))
         return AB_ZERO_NJY - 2.5 * torch.log10(self._coarse.photometry(p, rest)[:, 0])
 
     def _synthesise(self, seed: int, row: Tensor, attempt: Tensor, drawn: Parameters) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,21 +194,14 @@ class Simulator:
         for i in range(0, len(row), self.batch_size):
             part = slice(i, i + self.batch_size)
             random = CounterRandom(seed, row[part], attempt[part])
-            p = _with_lines({key: value[part] for key, value in drawn.items()}, self.synthesizer, random)
-            p = self._displaced(p, random)
+            p = self._with_lines({key: value[part] for key, value in drawn.items()}, self.synthesizer, random)
+            p = self._imperfect(p, random)
             rest = self.synthesizer.rest_frame(p)
             labels.append(self._labels(p, rest))
             flux = self.synthesizer.photometry(p, rest)
             fluxes.append(flux[:, : len(self.bands)])
             magnitudes.append(AB_ZERO_NJY - 2.5 * torch.log10(flux[:, where]))
         return torch.cat(fluxes), torch.cat(labels), torch.cat(magnitudes)
-
-
-def _with_lines(p: Parameters, synthesizer: Synthesizer, random: CounterRandom) -> Parameters:
-    """The parameters with the scatter of every line that the synthesizer knows: too wide to be kept for all rows."""
-    table = synthesizer.line_table
-    factor, ratio = table.draw_factor(random), table.draw_nuclear(random, p["seyfert"])
-    return {**p, "line_factor": factor, "nuclear_ratio": ratio}
 
 
 __all__ = ["SimulatedGalaxies", "SimulationSettings", "Simulator"]

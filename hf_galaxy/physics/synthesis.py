@@ -26,6 +26,9 @@ LIGHT_SPEED = 2.99792458e5  # km/s
 DUST_STRIDE = 8
 LABELS_COVER = (3600.0, 6900.0)  # Å that the labels need in the rest frame, whatever the filters
 IGM_STEP = 0.01
+TEMPLATE_STEP = 0.04  # in ln λ (220 Å at 5500 Å) between the nodes of the error of the templates
+# Its size over that of 4000-7000 Å, linear in ln λ between these wavelengths in Å
+TEMPLATE_SIZE = {1000.0: 3.0, 2600.0: 3.0, 3900.0: 1.0, 7000.0: 1.0, 7800.0: 2.0}
 NJY = 1e32  # nJy per erg/s/cm²/Hz
 _KEEP_NEAR_ONE = 1e16  # fluxes of galaxies in erg/s/cm² are far below what float32 holds well
 
@@ -65,7 +68,9 @@ class Synthesizer:
     ``metallicity`` and ``gas_metallicity`` (Z/Z☉), ``log_u``, ``av``, ``birth_cloud`` (A_V of young over old stars),
     ``dust_slope``, ``dust_bump``, ``lya_escape``, ``nuclear_ew`` (Å), and ``weights`` (n, 42), the shares of the formed
     mass in the bins of age. Optional: ``line_factor`` and ``nuclear_ratio`` (n, L) multiply single lines,
-    ``velocity_dispersion`` (km/s) broadens stars and gas, ``filter_shift`` (n, n_band) displaces the filters (Å).
+    ``velocity_dispersion`` (km/s) broadens stars and gas, ``filter_shift`` (n, n_band) displaces the filters (Å),
+    ``poor_share`` of the stars have ``poor_metallicity`` (Z/Z☉), ``template_error`` (n, template_nodes) is the relative
+    error of the templates at its nodes.
     """
 
     def __init__(
@@ -114,7 +119,15 @@ class Synthesizer:
         coarse = np.exp(self.log_start + self.step * DUST_STRIDE * np.arange(len(self.wavelength) // DUST_STRIDE + 1))
         self._dust = AttenuationLaw(coarse, self.device)
         self._dust_lines = AttenuationLaw(self.line_table.wavelength, self.device)
+        self._make_template_nodes(np.log(coarse))
         self._ramp = torch.arange(DUST_STRIDE, device=self.device, dtype=torch.float32) / DUST_STRIDE
+
+    def _make_template_nodes(self, log_wave: np.ndarray) -> None:
+        """Hats on which the error of the templates is linear between its nodes."""
+        nodes = log_wave[0] + TEMPLATE_STEP * np.arange(math.ceil((log_wave[-1] - log_wave[0]) / TEMPLATE_STEP) + 1)
+        size = np.interp(nodes, np.log(list(TEMPLATE_SIZE)), list(TEMPLATE_SIZE.values()))
+        hats = np.clip(1 - np.abs(log_wave[None] - nodes[:, None]) / TEMPLATE_STEP, 0, None)
+        self._template_hats, self.template_nodes = self._tensor(hats * size[:, None]), len(nodes)
 
     def _make_igm(self, redshift_max: float) -> None:
         grid = IGM_STEP * np.arange(math.ceil(redshift_max / IGM_STEP) + 2)
@@ -141,8 +154,11 @@ class Synthesizer:
         return out
 
     def _attenuate(self, spectrum: Tensor, law: Tensor, depth: Tensor) -> Tensor:
-        """In place; the law is known on every 8th pixel, its transmission interpolated between."""
-        coarse = transmission(law, depth)
+        """In place."""
+        return self._modulate(spectrum, transmission(law, depth))
+
+    def _modulate(self, spectrum: Tensor, coarse: Tensor) -> Tensor:
+        """Multiplied in place by a factor known on every 8th pixel, linear between."""
         factor = torch.lerp(coarse[:, :-1, None], coarse[:, 1:, None], self._ramp)
         spectrum.view(len(spectrum), -1, DUST_STRIDE).mul_(factor)
         return spectrum
@@ -150,7 +166,7 @@ class Synthesizer:
     def population_weights(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of the rows of old stars, of young stars, and of nebulae."""
         mass, n = p["weights"].float(), self.n_young
-        stars = hat_weights(p["metallicity"], self.metallicities)
+        stars = self._metallicity_weights(p)
         gas = hat_weights(p["gas_metallicity"], self.metallicities)
         ionisation = hat_weights(p["log_u"], self._log_u)
         young, old = mass[:, :n].clone(), mass[:, n - 1 :].clone()
@@ -159,9 +175,17 @@ class Synthesizer:
         nebula = (gas[:, :, None, None] * ionisation[:, None, :, None] * young[:, None, None, :]).flatten(1)
         return (stars[:, :, None] * old[:, None]).flatten(1), (stars[:, :, None] * young[:, None]).flatten(1), nebula
 
-    def surviving_share(self, metallicity: Tensor, weights: Tensor) -> Tensor:
+    def _metallicity_weights(self, p: Mapping[str, Tensor]) -> Tensor:
+        """(n, 7) shares of the stars at the metallicities of the grid."""
+        rich = hat_weights(p["metallicity"], self.metallicities)
+        if "poor_share" not in p:
+            return rich
+        poor = hat_weights(p["poor_metallicity"], self.metallicities)
+        return torch.lerp(rich, poor, p["poor_share"].to(rich.dtype)[:, None])
+
+    def surviving_share(self, p: Mapping[str, Tensor]) -> Tensor:
         """(n,) float64: surviving mass over formed mass."""
-        return ((hat_weights(metallicity, self.metallicities) @ self.live).double() * weights).sum(1)
+        return ((self._metallicity_weights(p) @ self.live).double() * p["weights"]).sum(1)
 
     @torch.no_grad()
     def rest_frame(self, p: Mapping[str, Tensor]) -> RestFrame:
@@ -176,6 +200,8 @@ class Synthesizer:
         law, line_law = self._dust(p["dust_slope"], p["dust_bump"]), self._dust_lines(p["dust_slope"], p["dust_bump"])
         cloud = p["av"] * p["birth_cloud"]
         spectrum = self._attenuate(old, law, p["av"]).add_(self._attenuate(young, law, cloud))
+        if "template_error" in p:
+            self._modulate(spectrum, torch.exp(p["template_error"].float() @ self._template_hats))
         lines = lines * transmission(line_law, cloud)
         if "nuclear_ratio" in p:
             lines = lines + nuclear[:, None] * p["nuclear_ratio"] * transmission(line_law, p["av"])

@@ -6,6 +6,7 @@ import torch
 
 from hf_galaxy.physics.nebular import LINER, MEASURED, SEYFERT, LineTable
 from hf_galaxy.physics.random import CounterRandom
+from hf_galaxy.physics.settings import NebulaSettings
 
 NAMES = np.array([*SEYFERT, "H  1  1215.67A"])
 WAVES = np.array([float(name.split()[-1].rstrip("A")) for name in NAMES])
@@ -33,7 +34,9 @@ def test_absent_line_is_named():
 
 def test_atomic_ratios_do_not_scatter(table):
     """Hα/Hβ and the doublets of one upper level are atomic physics; species scatter by a tenth of a dex."""
-    factor = torch.log10(table.draw_factor(random()))
+    factor = torch.log10(
+        table.draw_factor(random(), NebulaSettings(species=1.0), torch.ones(4000), torch.zeros(4000).bool())
+    )
     place = {name: i for i, name in enumerate(NAMES)}
     same = [
         ("H  1  6562.80A", "H  1  4861.32A"),
@@ -44,6 +47,19 @@ def test_atomic_ratios_do_not_scatter(table):
         torch.testing.assert_close(factor[:, place[a]], factor[:, place[b]])
     scatter = (factor[:, place["O  3  5006.84A"]] - factor[:, place["H  1  4861.32A"]]).std()
     assert 0.10 < scatter < 0.14
+
+
+def test_lines_are_displaced_and_scattered_as_the_settings_say(table):
+    settings = NebulaSettings(ionising=0.5, ionising_scatter=0.2, nii=-0.3, species=0.0)
+    spread = torch.where(torch.arange(4000) % 2 == 0, 1.0, 2.0)
+    free = torch.arange(4000) < 0
+    factor = torch.log10(table.draw_factor(random(), settings, spread, free))
+    hydrogen, nitrogen = (factor[:, list(NAMES).index(name)] for name in ("H  1  6562.80A", "N  2  6583.45A"))
+    torch.testing.assert_close(nitrogen - hydrogen, torch.full_like(hydrogen, -0.3), rtol=0.0, atol=1e-6)
+    assert hydrogen.median() == pytest.approx(np.log10(0.5), abs=0.02)  # 0.3 dex / sqrt(4000), three times
+    every = torch.log10(table.draw_factor(random(), settings, spread, ~free))
+    torch.testing.assert_close(every - factor, torch.full_like(factor, np.log10(settings.ionising_free / 0.5)))
+    assert hydrogen[::2].std() == pytest.approx(0.2, rel=0.06) and hydrogen[1::2].std() == pytest.approx(0.4, rel=0.06)
 
 
 def test_nuclei(table):

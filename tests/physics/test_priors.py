@@ -56,7 +56,7 @@ def test_shares_of_mass(drawn, prior):
 
 def test_mass_that_survives_is_less_than_formed(drawn, prior):
     share = 10 ** (drawn["log_mass"] - drawn["log_mass_formed"])
-    torch.testing.assert_close(share, prior._surviving_share(drawn["metallicity"], drawn["weights"]))
+    torch.testing.assert_close(share, prior._surviving_share(drawn))
     assert 0.38 < share.min() and share.max() <= 1.0
 
 

@@ -13,33 +13,38 @@ GAS_RANGE = (-1.6, 0.397)  # log Z/Z☉; above, the grid of lines is not believe
 
 
 def draw_metals(r: CounterRandom, p: dict[str, Tensor], s: MetalSettings) -> dict[str, Tensor]:
-    """``metallicity`` and ``gas_metallicity`` (Z/Z☉), and ``log_u``."""
-    mass, free = p["log_mass"], p["free"]
+    """``metallicity``, ``poor_metallicity`` and ``gas_metallicity`` (Z/Z☉), ``poor_share`` and ``log_u``."""
+    mass, free, spread = p["log_mass"], p["free"], p["spread"]
     stars = piecewise_linear(mass, (7.0, 8.0, 9.0, 10.0, 10.5, 11.0, 11.5), (-1.5, -1.2, -0.85, -0.4, -0.05, 0.1, 0.2))
     u, v = r.uniform("metallicity"), r.uniform("gas metallicity")
-    passive = truncated_normal(u, stars + s.offset_passive, s.scatter_passive, -2.0, 0.5)
-    typical = torch.where(p["passive"], passive, truncated_normal(u, stars + s.offset, s.scatter, -2.0, 0.5))
-    gas = piecewise_linear(mass, (7.0, 8.0, 9.0, 10.0, 11.0), (-1.0, -0.7, -0.45, -0.1, 0.15))
-    gas = truncated_normal(v, gas, torch.where(free, s.gas_scatter_broad, s.gas_scatter), *GAS_RANGE)
+    passive = truncated_normal(u, stars + s.offset_passive, spread * s.scatter_passive, -2.0, 0.5)
+    typical = torch.where(p["passive"], passive, truncated_normal(u, stars + s.offset, spread * s.scatter, -2.0, 0.5))
+    gas = piecewise_linear(mass, (7.0, 8.0, 9.0, 10.0, 11.0), (-1.0, -0.65, -0.3, 0.05, 0.25))
+    gas = truncated_normal(v, gas, torch.where(free, s.gas_scatter_broad, spread * s.gas_scatter), *GAS_RANGE)
+    rich = torch.where(free, uniform(u, -2.0, 0.5), typical)
     return {
-        "metallicity": 10 ** torch.where(free, uniform(u, -2.0, 0.5), typical),
+        "metallicity": 10**rich,
+        "poor_metallicity": 10 ** (rich + s.poor_offset),
+        "poor_share": s.poor * r.uniform("metal-poor stars"),
         "gas_metallicity": 10**gas,
-        "log_u": truncated_normal(r.uniform("log u"), -2.95 - 0.5 * gas, s.log_u_scatter, -4.0, -1.3),
+        "log_u": truncated_normal(
+            r.uniform("log u"), s.log_u + s.log_u_slope * gas, spread * s.log_u_scatter, -4.0, -1.3
+        ),
     }
 
 
 def draw_dust(r: CounterRandom, p: dict[str, Tensor], s: DustSettings) -> dict[str, Tensor]:
     """``av`` (mag), ``birth_cloud``, ``dust_slope``, ``dust_bump`` and ``lya_escape``."""
     mass, free, u = p["log_mass"], p["free"], r.uniform("av")
-    forming = truncated_normal(u, piecewise_linear(mass, (8.0, 11.0), s.av), s.av_scatter, 0.0, s.av_max)
-    width = torch.where(r.uniform("dusty") < s.dusty, s.av_passive_dusty, s.av_passive)
+    forming = truncated_normal(u, piecewise_linear(mass, (8.0, 11.0), s.av), p["spread"] * s.av_scatter, 0.0, s.av_max)
+    width = torch.where(r.uniform("dusty") < s.dusty, s.av_passive_dusty, s.av_passive) * p["spread"]
     clear = truncated_normal(u, 0.0, width, 0.0, min(2.0, s.av_max))
     av = torch.where(free, 3.0 / 3.5 * s.av_max * u**1.5, torch.where(p["passive"], clear, forming))
     slope = s.slope + torch.where(free, 0.0, s.slope_depth * torch.log10(av.clamp(0.05, 2.0)))
     return {
         "av": av,
         "birth_cloud": truncated_normal(r.uniform("birth cloud"), s.birth_cloud, s.birth_cloud_scatter, 1.0, 3.5),
-        "dust_slope": truncated_normal(r.uniform("dust slope"), slope, s.slope_scatter, -1.2, 0.5),
+        "dust_slope": truncated_normal(r.uniform("dust slope"), slope, p["spread"] * s.slope_scatter, -1.2, 0.5),
         "dust_bump": truncated_normal(r.uniform("dust bump"), 0.0, s.bump_scatter, 0.0, 4.0),
         "lya_escape": 0.3 * r.uniform("lya escape") ** 2,
     }

@@ -18,9 +18,10 @@ def main_sequence(log_mass: Tensor, redshift: Tensor) -> Tensor:
     """log10 of the specific star formation rate in 1/yr of the main sequence (Chabrier).
 
     Renzini & Peng (2015, ApJ 801, L29) at z = 0.05, times (1 + z)^3.2 (a fit to Speagle et al. 2014, ApJS 214, 15,
-    for z < 1.5 at 10^10.5 M☉); above 10^10.7 M☉ the rate rises with half the slope.
+    for z < 1.5 at 10^10.5 M☉); above 10^10.7 M☉ the sequence bends and is
+    all but flat (Leslie et al. 2020, ApJ 899, 58).
     """
-    log_sfr = 0.76 * log_mass - 7.64 - 0.38 * (log_mass - 10.7).clamp(min=0.0)
+    log_sfr = 0.76 * log_mass - 7.64 - 0.6 * (log_mass - 10.7).clamp(min=0.0)
     return log_sfr - log_mass + 3.2 * torch.log10((1 + redshift) / 1.05)
 
 
@@ -47,7 +48,7 @@ def draw_history(r: CounterRandom, p: dict[str, Tensor], s: HistorySettings, edg
 def _family(r: CounterRandom, p: dict[str, Tensor], s: HistorySettings, edges: Tensor, age: Tensor) -> Tensor:
     passive, free = p["passive"], p["free"]
     u = r.uniform("onset")
-    onset = age * torch.where(passive, uniform(u, 0.45, 0.98), uniform(u, 0.25, 0.98))
+    onset = age * torch.where(passive, uniform(u**0.6, 0.45, 0.98), uniform(u, 0.25, 0.98))
     tau = torch.where(
         passive, onset / log_uniform(r.uniform("tau"), 5.0, 40.0), 1e9 * log_uniform(r.uniform("tau"), 0.3, 10.0)
     )
@@ -87,7 +88,7 @@ def _truncated(r: CounterRandom, p: dict[str, Tensor], s: HistorySettings, edges
 
 def _on_sequence(r: CounterRandom, p: dict[str, Tensor], s: HistorySettings, edges: Tensor, shares: Tensor) -> Tensor:
     """The recent rate of most star-forming galaxies brought to the main sequence, or below it on the way down."""
-    target = main_sequence(p["log_mass"], p["redshift"]) + s.sequence_scatter * r.normal("sequence")
+    target = main_sequence(p["log_mass"], p["redshift"]) + s.sequence_offset + s.sequence_scatter * r.normal("sequence")
     leaving = r.uniform("green") < s.green
     target = torch.where(leaving, target - 2.0 * r.uniform("green by"), target)
     chosen = ~p["passive"] & ~p["free"] & (r.uniform("on sequence") < s.on_sequence)
@@ -102,7 +103,7 @@ def _burst(r: CounterRandom, p: dict[str, Tensor], s: HistorySettings, edges: Te
     start = log_uniform(r.uniform("burst start"), 3e6, 5e8)
     length = start * uniform(r.uniform("burst length"), 0.2, 1.0)
     u = r.uniform("burst")
-    ratio = torch.where(free, uniform(u, -3.0, 0.5), uniform(u, -3.5, -1.6))
+    ratio = torch.where(free, uniform(u, -3.0, 1.0), uniform(u, -3.5, -1.6))
     ratio = 10 ** torch.where(passive, uniform(u, -4.5, -2.2), ratio)
     chance = torch.where(passive, s.bursting_passive, torch.where(free, s.bursting_broad, s.bursting))
     fraction = torch.where(r.uniform("bursting") < chance, ratio / (1 + ratio), torch.zeros_like(ratio))

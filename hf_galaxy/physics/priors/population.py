@@ -102,7 +102,7 @@ class Population:
             "low": uniform(u, low, high),
         }
         mass = _choose(component, draws)
-        quiescent = 0.03 + 0.9 * (1 - 0.4 * z) * torch.sigmoid((mass - 10.5) / 0.35)
+        quiescent = 0.01 + 0.98 * (1 - 0.15 * z) * torch.sigmoid((mass - 10.5) / 0.28)
         share = {"field": quiescent, "nearby": 0.5, "passive": 1.0, "flat": 0.3, "low": 0.3}
         v = torch.where(component == FIELD, random.uniform("type"), v)
         chance = _choose(component, {name: torch.zeros_like(z) + value for name, value in share.items()})

@@ -23,7 +23,7 @@ class Prior:
     Args:
         settings: What is simulated.
         age_edges: (k + 1,) edges of the bins of lookback time in yr.
-        surviving_share: Surviving over formed mass of metallicities (n,) and shares of mass (n, k).
+        surviving_share: Surviving over formed mass (n,) of parameters.
         tables: Distances and ages, on the same device.
     """
 
@@ -31,7 +31,7 @@ class Prior:
         self,
         settings: SimulationSettings,
         age_edges: Tensor,
-        surviving_share: Callable[[Tensor, Tensor], Tensor],
+        surviving_share: Callable[[Parameters], Tensor],
         tables: CosmologyTables,
     ) -> None:
         self.settings, self._edges, self._tables = settings, age_edges, tables
@@ -41,11 +41,13 @@ class Prior:
     def draw(self, random: CounterRandom) -> Parameters:
         """What ``synthesis.Synthesizer`` takes, and ``component``, ``survey``, ``free``, ``passive``, ``log_mass``.
 
-        ``free`` galaxies follow no relation between mass and metals, dust or star formation.
+        ``free`` galaxies follow no relation between mass and metals, dust or star formation; the scatter about the
+        relations is multiplied by ``spread``.
         """
         s, population = self.settings, self._population
         component = population.components(random)
         p: Parameters = {"component": component, "survey": component == FIELD, "free": component >= FREE}
+        p["spread"] = torch.where(p["survey"], 1.0, s.broad_scatter).double()
         p["redshift"] = population.redshift(random, component)
         p["passive"], p["log_mass"] = population.mass_and_type(random, component, p["redshift"])
         p["weights"] = draw_history(random, p, s.histories, self._edges, 1e9 * self._tables.age(p["redshift"]))
@@ -53,7 +55,7 @@ class Prior:
         p |= draw_dust(random, p, s.dust)
         p |= draw_nucleus(random, p, s.nuclei)
         p |= draw_dispersion(random, p, s.dispersion_scatter)
-        p["log_mass_formed"] = p["log_mass"] - torch.log10(self._surviving_share(p["metallicity"], p["weights"]))
+        p["log_mass_formed"] = p["log_mass"] - torch.log10(self._surviving_share(p))
         return p
 
 
