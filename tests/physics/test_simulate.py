@@ -11,12 +11,8 @@ from hf_galaxy.physics.random import CounterRandom
 from hf_galaxy.physics.simulate import SimulationSettings, Simulator
 
 N = 1500
-# float32 sums in another order
-# and behind the intergalactic medium differences of small numbers
+# float32 sums in another order; behind the intergalactic medium, differences of small numbers
 ROUNDING = {"rtol": 1.5e-4, "atol": 1e-5}
-    "rtol": 1.5e-4,
-    "atol": 1e-5,
-}  # sums of float32; behind the IGM the parabola takes differences of small numbers
 
 
 @pytest.fixture(scope="module")
