@@ -172,7 +172,7 @@ def test_outliers_come_in_their_share_and_size_with_their_error_unchanged():
     assert galaxies == pytest.approx(0.5 * (1 - 0.96**N_BAND), abs=5 * 0.5 / np.sqrt(4000))
     # the sky's error, as drawn; the smallest stated one is that to a few per cent
     assert 19 < off[wrong].abs().min() and off[wrong].abs().max() < 53
-    for size in (off[wrong & (off > 0)], -off[wrong & (off < 0)]):  # log-uniform either way; 1600 and more: 5 σ is 0.035
+    for size in (off[wrong & (off > 0)], -off[wrong & (off < 0)]):  # log-uniform either way; 5 σ is 0.035
         assert size.log().mean().item() == pytest.approx(0.5 * (np.log(20) + np.log(50)), abs=0.04)
     assert (off[wrong] < 0).double().mean().item() == pytest.approx(1 / 3, abs=5 * 0.47 / np.sqrt(count))
 
@@ -255,12 +255,20 @@ def test_shapes_that_do_not_fit_are_refused():
         model.observe(flux, generator(), skip=torch.ones(3, dtype=torch.bool))
 
 
-def test_it_is_fast_enough_to_be_drawn_afresh_at_every_visit():
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_it_is_fast_enough_to_be_drawn_afresh_at_every_visit(one_thread):
     model, flux, g = NoiseModel(), torch.ones(512, N_BAND), generator()
     model.observe(flux, g)
     times = []
     for _ in range(20):
-        start = time.perf_counter()
+        start = time.process_time()  # of the processor, for others may keep it busy
         model.observe(flux, g)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 8e-3  # measured 1.9 ms; the best of twenty bears a busy machine
+        times.append(time.process_time() - start)
+    assert min(times) < 8e-3  # measured 1.9 ms, the best of twenty
