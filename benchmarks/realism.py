@@ -13,11 +13,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness import REAL_DATA, RESULTS, machine_facts
-from realism_sets import desi_ew, galex_sdss, plots
+from realism_sets import desi_ew, galex_sdss, plots, spectra_bands
 from realism_sets.comparison import HALVES, Verdict, summary, tell_apart
 from realism_sets.sample import Sample
 
@@ -26,6 +27,7 @@ from hf_galaxy.evaluation.report import assemble_report, write_report
 SETS: dict[str, tuple[str, Callable[..., list[Sample]]]] = {
     "galex": (galex_sdss.FOLDER, galex_sdss.samples),
     "desi": (desi_ew.FOLDER, desi_ew.samples),
+    **{name: (source.folder, partial(spectra_bands.samples, name)) for name, source in spectra_bands.SOURCES.items()},
 }
 TARGET = 0.70  # AUC
 
@@ -133,6 +135,21 @@ def print_sample(sample: Sample, verdict: Verdict, numbers: dict[str, Any]) -> N
         row = numbers["features"][name]
         ranges = (f"{row[f'{side}_median']:7.3f} ± {row[f'{side}_spread']:5.3f}" for side in ("real", "simulated"))
         print(f"   {name:20s} {row['auc_alone']:6.3f} {row['importance']:8.3f}   {'   '.join(ranges)}")
+    if "cloud" in sample.notes:
+        print_cloud(sample.notes["cloud"])
+
+
+def print_cloud(cloud: dict[str, Any]) -> None:
+    """How many real galaxies are outside the cloud of simulated ones, and which."""
+    print(
+        f"   nearest neighbours: {cloud['outside_99']:.0%} of {cloud['galaxies']} beyond 99 % of the simulated ones"
+        f" (median rank {cloud['median_rank']:.2f}); without neighbours: {len(cloud['without_neighbours'])}"
+    )
+    for row in cloud["worst"][:5]:
+        print(
+            f"      {row['id']} {row['kind']} z {row['redshift']:.3f}: {row['excess']:.1f} times the usual distance,"
+            f" rank {row['rank']:.3f}, {row['worst_band']} {row['difference']:+.2f} mag"
+        )
 
 
 if __name__ == "__main__":

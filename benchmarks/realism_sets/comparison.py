@@ -19,6 +19,7 @@ FOLDS = 5
 QUICK_TREES = 25  # for one feature at a time
 BOOTSTRAPS = 200
 SMALL = 600  # real rows below which the trees are held back, lest they learn the rows by heart
+FEWEST = 25  # real rows with which a classifier is trained at all
 NEIGHBOURS = 64  # simulated candidates of one real galaxy
 
 
@@ -121,7 +122,7 @@ def tell_apart(
     matched_on: Sequence[str],
     seed: int = 0,
 ) -> Verdict:
-    """Train the classifier on folds and judge it on what it has not seen.
+    """Train the classifier on folds and judge it on what it has not seen; all NaN for fewer than FEWEST real rows.
 
     Args:
         real, simulated: Features by name, (n,) and (m,) each, the same names; NaN is not measured.
@@ -132,6 +133,9 @@ def tell_apart(
         seed: Of folds, trees and bootstraps.
     """
     names = list(real)
+    if len(pair[0]) < FEWEST:
+        nothing = dict.fromkeys([name for name in names if name not in matched_on], float("nan"))
+        return Verdict(*[float("nan")] * 3, nothing, nothing, np.full(len(pair[0]) + len(pair[1]), np.nan))
     x = np.concatenate([np.stack([side[name] for name in names], 1) for side in (real, simulated)]).astype(float)
     is_real = np.arange(len(x)) < len(pair[0])
     group = np.concatenate(pair)
@@ -145,7 +149,7 @@ def tell_apart(
     return Verdict(
         area(score, is_real),
         _bootstrap_error(score, is_real, group, seed),
-        area(_cross_validate(x[:, places], is_real, group, [], seed, QUICK_TREES)[0], is_real),
+        area(_cross_validate(x[:, places], is_real, group, [], seed, QUICK_TREES)[0], is_real) if places else 0.5,
         {names[i]: float(value) for i, value in zip(evidence, importance, strict=True)},
         single,
         score,
@@ -163,7 +167,7 @@ def _classifier(n_real: int, seed: int, trees: int | None) -> Any:
         max_leaf_nodes=4 if small else 15,
         min_samples_leaf=max(5, n_real // 40) if small else 25,
         l2_regularization=10.0 if small else 1.0,
-        class_weight="balanced",
+        max_bins=127,
         early_stopping=False,
         random_state=seed,
     )

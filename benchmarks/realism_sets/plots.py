@@ -74,7 +74,7 @@ def draw_distributions(sample: Sample, verdict: Verdict, half: str, path: Path) 
 def draw_trends(sample: Sample, half: str, path: Path) -> Path:
     """Median (line) and 16–84 % (band) of each feature over the first matched feature, real and simulated."""
     figure, axes = _panels(sample, 1.55)
-    over = sample.matched_on[0]
+    over = sample.matched_on[0] if sample.matched_on else sample.evidence[0]
     edges = np.quantile(sample.real[over], np.linspace(0, 1, STEPS + 1))
     middle = 0.5 * (edges[1:] + edges[:-1])
     for name, ax in axes.items():
