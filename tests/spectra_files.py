@@ -17,7 +17,7 @@ SDSS_LINES = (
 )
 
 
-def write_sdss(path, *, upper=False, spall=False, redshift=0.25, and_mask=None, ivar=None):
+def write_sdss(path, *, upper=False, spall=False, redshift=0.25, and_mask=None, ivar=None, number=(266, 51602, 7)):
     """An SDSS spec of flat flux 2e-17, EW 10 Å (observed frame) in every line; column and HDU names differ by run."""
     wave = np.arange(3.58, 3.96, 1e-4)
     n = wave.size
@@ -29,8 +29,8 @@ def write_sdss(path, *, upper=False, spall=False, redshift=0.25, and_mask=None, 
     }
     coadd = _table({k.upper() if upper else k: v for k, v in columns.items()}, "COADD")
     facts = {
-        "PLATE": [266], "MJD": [51602], "FIBERID": [7], "Z": [redshift], "ZWARNING": [0], "CLASS": ["GALAXY  "],
-        "SN_MEDIAN_ALL": [4.0], "Z_ERR": [1e-5], "PLUG_RA": [146.7], "PLUG_DEC": [-1.0],
+        "PLATE": [number[0]], "MJD": [number[1]], "FIBERID": [number[2]], "Z": [redshift], "ZWARNING": [0],
+        "CLASS": ["GALAXY  "], "SN_MEDIAN_ALL": [4.0], "Z_ERR": [1e-5], "PLUG_RA": [146.7], "PLUG_DEC": [-1.0],
     }  # fmt: skip
     specobj = _table(
         {k if upper else k.lower(): np.array(v) for k, v in facts.items()}, "SPALL" if spall else "SPECOBJ"

@@ -126,14 +126,14 @@ def test_spzline_fluxes_are_as_observed_and_widths_of_the_rest_frame(tmp_path):
 
 
 def test_widths_and_fluxes_of_a_real_galaxy_agree(real_data):
-    """EW = flux over continuum: the level of 1045-52725-628 beside Hα is 6.6e-17 erg/s/cm²/Å."""
+    """EW = flux over continuum, in a galaxy of strong Hα."""
     (seen,) = read_spectrum(real_data / "sdss_spectra" / "spec-1045-52725-0628.fits")
     at = 6564.6 * (1 + seen.redshift)
     beside = (np.abs(seen.wavelength - at) > 60) & (np.abs(seen.wavelength - at) < 150)
     level = np.median(seen.flux[beside & seen.good])
     width = seen.line_fluxes["halpha"][0] / level / (1 + seen.redshift)
-    # the pipeline divides by its stellar continuum under the line, lower by the absorption
-    assert width == pytest.approx(seen.widths["halpha"][0], rel=0.15) and seen.widths["halpha"][0] > 40
+    # the pipeline divides by its stellar continuum under the line, up to 25 % lower than that beside it
+    assert 0.75 < width / seen.widths["halpha"][0] < 1.05 and seen.widths["halpha"][0] > 40
 
 
 def test_boss_files_carry_images(real_data):

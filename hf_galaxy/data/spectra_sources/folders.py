@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from hf_galaxy.data.spectra_sources.reading import Piece, Reading, cut, identifier, one_line
+from hf_galaxy.data.spectra_sources.reading import Piece, Reading, cut, identifier, keys, one_line
 from hf_galaxy.physics.spectra import Spectrum, read_spectrum
 from hf_galaxy.physics.spectra.desi import Redshift, is_desi, read_redshifts, read_row, redshift_file
 
@@ -46,7 +46,11 @@ class SdssFolder:
 
     def read(self, piece: Piece) -> Iterator[Reading]:
         for name, path in piece.items:
-            yield _read_file(name, path)
+            reading = _read_file(name, path)
+            said = keys(reading.spectrum).get("plate-mjd-fiber", name) if reading.spectrum is not None else name
+            if said != name:  # labels are found by what the file says
+                reading = Reading(name, None, f"{path}: its own table says {said}; give it its right name")
+            yield reading
 
     def facts(self) -> dict[str, Any]:
         return {"kind": "sdss", "folder": self.folder}

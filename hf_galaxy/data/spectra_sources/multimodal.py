@@ -39,7 +39,7 @@ class MultimodalUniverse:
         Raises:
             ValueError: No Parquet in the folder, a file that is no Parquet or lacks columns.
         """
-        if not Path(self.name).exists():
+        if not _is_here(self.name):
             count = _stream(self).num_shards
             return [Piece((i, count)) for i in range(count)]
         path = Path(self.name)
@@ -60,7 +60,7 @@ class MultimodalUniverse:
                 yield _read_row(table, i)
 
     def _tables(self, piece: Piece) -> Iterator[pa.Table]:
-        if Path(self.name).exists():
+        if _is_here(self.name):
             for path, group in piece.items:
                 with pq.ParquetFile(path) as file:
                     for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group]):
@@ -77,6 +77,10 @@ class MultimodalUniverse:
             "config": self.config,
             "revision": self.revision,
         }
+
+
+def _is_here(name: str) -> bool:
+    return Path(name).exists()
 
 
 def _stream(source: MultimodalUniverse) -> Any:
