@@ -6,6 +6,7 @@ Value-added catalogues have a thousand columns and millions of rows; the readers
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from hf_galaxy.data.table_io import as_table
 
@@ -173,12 +175,15 @@ def _renamed(stack: ExitStack, path: Path) -> dict[str, Columns]:
 
 def _fits(path: Path) -> Iterator[dict[str, Columns]]:
     try:
-        hdus = fits.open(path, memmap=path.suffix != ".gz")
-        tables = [hdu for hdu in hdus if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))]
-        rows = [hdu.header["NAXIS2"] for hdu in tables]
-        for hdu in tables:
-            hdu.data  # noqa: B018 - a truncated file is told here
-    except (OSError, TypeError, ValueError, KeyError, IndexError) as error:
+        with warnings.catch_warnings():
+            # a file that was cut: astropy warns, and leaves out the extensions behind the cut
+            warnings.filterwarnings("error", message="Error validating header|File may have been truncated")
+            hdus = fits.open(path, memmap=path.suffix != ".gz")
+            tables = [hdu for hdu in hdus if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))]
+            rows = [hdu.header["NAXIS2"] for hdu in tables]
+            for hdu in tables:
+                hdu.data  # noqa: B018 - or it is told here
+    except (OSError, TypeError, ValueError, KeyError, IndexError, AstropyWarning) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: not a FITS file that can be read: {reason}") from None
     with hdus:
@@ -224,8 +229,6 @@ def _arrow_values(column: Any, said: str) -> np.ndarray:
 
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    if isinstance(column, pa.ExtensionArray):
-        column = column.storage
     if pa.types.is_nested(column.type):
         if not hasattr(column, "flatten") or pa.types.is_struct(column.type):
             raise ValueError(f"{said} holds {column.type}, not numbers")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from datasets import Array2D, Dataset, Features, List, Value
 
@@ -81,7 +83,9 @@ def hub_dataset():
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pandas with arrays of datasets
 def test_hub_schema_in_parquet_and_in_memory(tmp_path):
     hub_dataset().to_parquet(tmp_path / "hub.parquet")
-    for source in (tmp_path / "hub.parquet", hub_dataset()):
+    plain = {name: column.tolist() for name, column in hub_rows().items()}
+    parquet.write_table(pa.table(plain), tmp_path / "lists.parquet")
+    for source in (tmp_path / "hub.parquet", tmp_path / "lists.parquet", hub_dataset()):
         table = read_labels(source)
         check(table)
         assert table.lookup(["39627003"]).matched.all()
@@ -101,11 +105,15 @@ def test_draws_of_the_mass_instead_of_the_best_fit(tmp_path):
 def test_failed_fits_and_chains(tmp_path):
     given = columns()
     given["PROVABGS_LOGMSTAR_BF"] = np.array([10.5, -999.0, 0.0, 10.5])
-    given["PROVABGS_MCMC"][3] = -999.0
+    given["PROVABGS_MCMC"][3] = 0.0  # no chain: all draws the same
     table = read_labels(write_hdus(tmp_path / "a.fits", T=given))
     assert table.report.skipped["the fit failed"].tolist() == [39627001, 39627002]
     assert np.isnan(value(table, "log_mstar", 1)).all() and np.isnan(value(table, "av", 1)).all()
     assert np.isfinite(value(table, "log_age", 1)).all()
+    given = columns()
+    given["PROVABGS_MCMC"][0, 7] = -999.0
+    table = read_labels(write_hdus(tmp_path / "b.fits", T=given))
+    assert np.isnan(value(table, "log_mstar", 0)).all() and np.isfinite(value(table, "log_mstar", 1)).all()
 
 
 def test_another_unit_or_shape_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from astropy.table import Table
 
 from hf_galaxy.data.value_added import read_labels
+from hf_galaxy.variables_galaxy import PROPERTIES
 
 from .catalogue_files import fastspec_columns, galspec_columns, value, write_fastspec, write_galspec, write_hdus
 
@@ -53,12 +54,16 @@ def test_gzipped_and_text_and_parquet_are_read_alike(tmp_path, fastspec):
 
 def test_broken_files_are_named(tmp_path, fastspec):
     whole = fastspec.read_bytes()
-    (tmp_path / "cut.fits").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "cut.fits").write_bytes(whole[:-2000])
+    (tmp_path / "header.fits").write_bytes(whole[:-4000])
     (tmp_path / "empty.fits").write_bytes(b"")
     (tmp_path / "cut.parquet").write_bytes(b"PAR1" + bytes(100))
     (tmp_path / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    for name in ("cut.fits", "empty.fits", "cut.parquet", "cut.hdf5", "none.fits"):
+    for name in ("empty.fits", "cut.parquet", "cut.hdf5", "none.fits"):
         with pytest.raises(ValueError, match=name):
+            read_labels(tmp_path / name)
+    for name in ("cut.fits", "header.fits"):  # in the data of the last table, in its header
+        with pytest.raises(ValueError, match=f"{name}: not a FITS file that can be read"):
             read_labels(tmp_path / name)
     with pytest.raises(ValueError, match="is a folder without files named galspecinfo"):
         read_labels(tmp_path)
@@ -88,6 +93,18 @@ def test_sentinels_in_every_column_are_unknown_and_counted(tmp_path, sentinel):
     np.testing.assert_array_equal(table.errors[rest], plain.errors[rest])
     assert sum(table.report.unknown["LGM_TOT_P50"].values()) >= 1
     assert sum(table.report.unknown["H_ALPHA_FLUX"].values()) >= 1
+
+
+@pytest.mark.parametrize("sentinel", [*SENTINELS, 0.0, -1.0])
+def test_values_without_an_error_are_unknown(tmp_path, sentinel):
+    tables = galspec_columns()
+    errors = [(k, name) for k in (0, 1, 2) for name in tables[k] if name.endswith("_ERR")]
+    for k, name in errors:
+        tables[k][name] = tables[k][name].astype(np.float64)
+        tables[k][name][2] = sentinel
+    known = np.isfinite(read_labels(write_galspec(tmp_path / "galspec", *tables)).properties)
+    assert np.flatnonzero(known[2]).tolist() == [PROPERTIES.index("log_mstar"), PROPERTIES.index("log_sfr")]
+    assert known[3].sum() == 16
 
 
 def test_masked_and_text_columns(tmp_path):
