@@ -1,0 +1,77 @@
+"""A data set on the Hub is the folder, byte by byte, without what is hidden; refusals are one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hf_galaxy.data.dataset_card import write_card
+from hf_galaxy.data.dataset_upload import files_to_upload
+from hf_galaxy.data.features import galaxy_features
+from hf_galaxy.data.shards import LOCK_FILE, Part, Shard, write_shards
+from tests.fake_hub import FakeHub
+from tests.random_tables import arrow_table, random_table
+
+# One process for all: most of its time goes into importing.
+CLIENT = """
+import sys
+from hf_galaxy.data.dataset_upload import upload_dataset
+print(upload_dataset(sys.argv[1], "tester/galaxies"))
+try:
+    upload_dataset(sys.argv[1], "closed/galaxies")
+except ValueError as error:
+    print(error)
+from datasets import load_dataset
+print(load_dataset("tester/galaxies")["train"].num_rows)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Five galaxies in a shard, one row left out, a card."""
+    out = tmp_path_factory.mktemp("set")
+
+    def make(task):
+        yield Part(arrow_table(random_table(5)), [("g", "no reason")])
+
+    write_shards(out, [Shard("train-00000-of-00001", 0)], make, galaxy_features().arrow_schema, {"version": "1"})
+    write_card(
+        out,
+        title="Toy",
+        features=galaxy_features(),
+        facts={"version": "1"},
+        description="Toy.",
+        licence="other",
+        acknowledgements=[],
+        sizes={"train": 5},
+    )
+    return out
+
+
+def test_the_hub_gets_the_folder_and_gives_it_back_and_a_refusal_is_one_line(folder, tmp_path):
+    with FakeHub() as hub:
+        environment = {**os.environ, **hub.environment(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+        command = [sys.executable, "-c", CLIENT, str(folder)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    address, refusal, rows = done.stdout.splitlines()
+    assert address == f"{hub.endpoint}/datasets/tester/galaxies" and rows == "5"
+    assert refusal.startswith("closed/galaxies: cannot be uploaded (") and "401" in refusal
+    visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    assert hub.datasets == {"tester/galaxies": {p.name: p.read_bytes() for p in visible}}
+    assert (folder / LOCK_FILE).exists() and len(visible) == 4
+
+
+def test_a_folder_that_is_no_finished_data_set_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"no finished data set \(README\.md and Parquet shards\); build it first"):
+        files_to_upload(tmp_path)
+    assert [p.name for p in files_to_upload(folder)] == [
+        "README.md",
+        "settings.json",
+        "skipped.csv",
+        "train-00000-of-00001.parquet",
+    ]
