@@ -11,7 +11,7 @@ from datasets import ClassLabel, Features, List, Value
 from huggingface_hub import DatasetCardData
 
 from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS, default_variables
-from .shards import SETTINGS_FILE, SKIPPED_FILE, whole_file
+from .shards import SETTINGS_FILE, SKIPPED_FILE, public_facts, whole_file
 
 CARD_FILE = "README.md"
 TAGS = ("hf_galaxy", "astronomy", "galaxies", "photometry", "j-pas", "galex")
@@ -71,7 +71,7 @@ def write_card(
         _variables(),
         "## Settings\n\nWhat the data were made with "
         f"(`{SETTINGS_FILE}`); rows that could not be used, if any, are in `{SKIPPED_FILE}` with their reasons.\n\n"
-        f"```json\n{json.dumps(facts, indent=2, ensure_ascii=False)}\n```\n",
+        f"```json\n{json.dumps(public_facts(facts), indent=2, ensure_ascii=False)}\n```\n",
     ]
     if acknowledgements:
         sections.append("## Acknowledgements\n\n" + "".join(f"- {line}\n" for line in acknowledgements))

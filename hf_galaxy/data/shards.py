@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
@@ -92,8 +93,8 @@ def write_shards(
         make: ``make(shard.task)`` gives the parts of a shard in order. A top-level function or a partial of one, so
             that other processes can be given it. The same task must give the same rows.
         schema: Columns of every part, in the order of the file.
-        facts: What decides the contents (version, settings, sources): JSON types. Kept in ``settings.json``, and
-            compared when the build goes on.
+        facts: What decides the contents (version, settings, sources): JSON types. Kept in ``settings.json``
+            (``public_facts``), and compared when the build goes on.
         num_proc: Processes of one thread each; 1 is this one, with the threads it has.
         unit: What a row is, for the progress bar.
 
@@ -161,7 +162,7 @@ def _alone(out: Path) -> Iterator[None]:
 def _claim(out: Path, paths: Sequence[Path], facts: Mapping[str, Any]) -> None:
     """Write the facts, or check that the folder holds data of the same ones and no other data."""
     strange = sorted(set(out.glob("*.parquet")) - set(paths))
-    path, wanted = out / SETTINGS_FILE, json.loads(json.dumps(facts))
+    path, wanted = out / SETTINGS_FILE, public_facts(facts)
     if path.exists():
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -174,6 +175,21 @@ def _claim(out: Path, paths: Sequence[Path], facts: Mapping[str, Any]) -> None:
     if not path.exists():
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+
+
+def public_facts(facts: Any) -> Any:
+    """The same facts as JSON types, of every absolute path its last part and a digest.
+
+    Data sets and models are published with them, and the folders of one machine are nobody else's business; the digest
+    still tells one folder from another.
+    """
+    if isinstance(facts, Mapping):
+        return {str(key): public_facts(value) for key, value in facts.items()}
+    if isinstance(facts, (list, tuple)):
+        return [public_facts(value) for value in facts]
+    if isinstance(facts, str) and os.path.isabs(facts):
+        return f"{Path(facts).name}#{hashlib.blake2b(facts.encode(), digest_size=4).hexdigest()}"
+    return json.loads(json.dumps(facts))
 
 
 def _difference(found: Any, wanted: Any, where: str = "") -> str | None:
@@ -315,4 +331,13 @@ def _merge_skipped(out: Path, names: Sequence[str], unit: str) -> None:
         print(f"{out}: left out {len(rows):,} ({unit}): {SKIPPED_FILE} says which and why", file=sys.stderr)
 
 
-__all__ = ["SETTINGS_FILE", "SKIPPED_FILE", "Part", "Shard", "shard_names", "whole_file", "write_shards"]
+__all__ = [
+    "SETTINGS_FILE",
+    "SKIPPED_FILE",
+    "Part",
+    "Shard",
+    "public_facts",
+    "shard_names",
+    "whole_file",
+    "write_shards",
+]

@@ -157,6 +157,21 @@ def test_a_folder_of_other_facts_is_refused_by_the_first_that_differs(tmp_path, 
     assert contents(tmp_path) == before
 
 
+def test_folders_of_this_machine_stay_on_it(tmp_path):
+    facts = FACTS | {
+        "source": {"folder": "/home/someone/spectra", "files": ["/data/a.fits", "b.fits"], "at": "http://x/y"}
+    }
+    write_shards(tmp_path, tasks(1), make, SCHEMA, facts)
+    found = json.loads((tmp_path / "settings.json").read_text())["source"]
+    assert found["folder"].startswith("spectra#") and found["files"][0].startswith("a.fits#")
+    assert found["files"][1] == "b.fits" and found["at"] == "http://x/y"
+    write_shards(tmp_path, tasks(1), make, SCHEMA, facts)
+    with pytest.raises(ValueError, match=r"source\.folder = 'spectra#\w+', not 'spectra#\w+'"):
+        write_shards(
+            tmp_path, tasks(1), make, SCHEMA, facts | {"source": facts["source"] | {"folder": "/else/spectra"}}
+        )
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path):
     pq.write_table(rows(0, 1), tmp_path / "mine.parquet")
     with pytest.raises(ValueError, match=r"holds mine\.parquet, which is no part of this data set"):
