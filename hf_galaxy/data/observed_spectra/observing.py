@@ -217,13 +217,15 @@ def _measured(spectrum: Spectrum, settings: SpectraSettings) -> tuple[np.ndarray
     """Properties (P,) and errors (P,) that the spectrum and its file say."""
     known: dict[str, tuple[float, float]] = {}
     z = spectrum.redshift
-    known["redshift"] = (z, spectrum.facts.get("z_err", REDSHIFT_ERROR * (1 + z)))
+    error = spectrum.facts.get("z_err", np.nan)  # the pipelines write -1 and the like where they have none
+    known["redshift"] = (z, error if 0 < error < 1 else REDSHIFT_ERROR * (1 + z))
     if (pair := dn4000(spectrum)) is not None:
         # both sides are within 250 Å, where the calibration errs mostly alike
         known["dn4000"] = (pair[0], float(np.hypot(pair[1], settings.calibration_floor / 2 * pair[0])))
     known |= {f"ew_{name}": pair for name, pair in spectrum.widths.items()}
     if not spectrum.relative or settings.scale_to is not None:
         known |= {f"flux_{name}": pair for name, pair in spectrum.line_fluxes.items()}
+    known = {name: pair for name, pair in known.items() if np.isfinite(pair).all() and pair[1] >= 0}
     properties, errors = (np.array([known.get(name, (np.nan, np.nan))[i] for name in PROPERTIES]) for i in (0, 1))
     return properties, errors
 

@@ -11,6 +11,7 @@ from hf_galaxy.data.observed_spectra.settings import SpectraSettings
 from hf_galaxy.physics.spectra import Spectrum
 
 GALAXY = "GALAXY"
+MOST_REDDENED = 10.0  # E(B-V), mag
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def imaging_of(spectrum: Spectrum, table: Mapping[str, Imaging] | None, names: t
         if name in table:
             return table[name]
     flux, ebv = spectrum.facts.get("imaging", {}), spectrum.facts.get("ebv")
+    if ebv is not None and not 0 <= ebv < MOST_REDDENED:  # a sentinel
+        ebv = None
     if not flux and ebv is None:
         return None
     return Imaging(flux, spectrum.facts.get("imaging_system", "sdss"), ebv)

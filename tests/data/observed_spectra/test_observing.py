@@ -73,6 +73,18 @@ def test_what_the_spectrum_says_of_itself(observer):
     assert known(observer(seen, ("a",)), "redshift")[1] == pytest.approx(1.1e-4)
 
 
+def test_sentinels_of_errors_are_no_errors(observer):
+    for wrong in (-1.0, 0.0, np.nan, 868.0):  # all of them in MultimodalUniverse/sdss
+        assert known(observer(spectrum(z_err=wrong), ("a",)), "redshift")[1] == pytest.approx(1.1e-4)
+    seen = spectrum()
+    seen.widths["hbeta"] = (3.0, np.inf)
+    seen.line_fluxes["hbeta"] = (np.nan, 1e-17)
+    found = observer(seen, ("a",))
+    assert np.isnan(known(found, "ew_hbeta")).all() and np.isnan(known(found, "flux_hbeta")).all()
+    for wrong in (-9999.0, np.nan, 99.0):
+        assert observer(spectrum(ebv=wrong), ("a",)).ebv == 0.0
+
+
 def test_what_is_left_out_has_a_reason():
     assert reason(spectrum(zwarning=4)) == "ZWARNING 4"
     assert reason(replace(spectrum(), redshift=None)) == "no redshift"
