@@ -20,6 +20,7 @@ from hf_galaxy.variables_galaxy import PROPERTIES
 
 SENTINELS = (-9999.0, -999.0, -99.9, -99.0, 99.0, 99.9, 999.0, 9999.0)
 LINE_FLUX = 1e-17  # erg/s/cm², the unit in which SDSS and DESI catalogues count
+SPELLINGS = {"a": "Angstrom", "ang": "Angstrom", "angstroms": "Angstrom", "log solar masses": "solMass"}
 # Beyond these a value is no measurement of a galaxy: a failed fit, another unit, a logarithm that is none.
 RANGES = {
     "redshift": (0.0, 8.0),
@@ -75,7 +76,7 @@ class Draft:
         Raises:
             ValueError: The header has another unit.
         """
-        check_unit(columns, name, unit)
+        self._unit(columns, name, unit)
         values = columns.number(name)
         sentinel = np.isin(values, SENTINELS)
         self.count(name, "sentinel", sentinel)
@@ -89,14 +90,20 @@ class Draft:
         value = self.value(columns, name, unit)
         given = columns.number(ivar or error)
         if ivar is not None:
-            check_unit(columns, ivar, unit, power=-2)
+            self._unit(columns, ivar, unit, power=-2)
             sigma = np.where(given > 0, given, np.nan) ** -0.5
         else:
-            check_unit(columns, error, unit)
+            self._unit(columns, error, unit)
             sigma = np.where((given > 0) & ~np.isin(given, SENTINELS), given, np.nan)
         without = np.isfinite(value) & ~np.isfinite(sigma)
         self.count(name, "without an error", without)
         return np.where(without, np.nan, value), np.where(np.isfinite(value), sigma, np.nan)
+
+    def _unit(self, columns: Columns, name: str, unit: str, power: int = 1) -> None:
+        if not check_unit(columns, name, unit, power):
+            self.notes.append(
+                f"{self.source}: the unit {columns.unit(name)!r} of {name} is not understood; not checked"
+            )
 
     def count(self, column: str, reason: str, rows: np.ndarray) -> None:
         """Note how many kept rows of a column became unknown, and why."""
@@ -113,7 +120,7 @@ class Draft:
         low, high = RANGES[kind]
         known = np.isfinite(value) & np.isfinite(error) & self.keep
         out = known & ((value <= low) | (value >= high) if kind == "redshift" else (value < low) | (value > high))
-        faint = kind == "flux" and known.any() and np.abs(value[known]).max() < 1e-22
+        faint = kind == "flux" and known.any() and 0 < np.abs(value[known]).max() < 1e-22  # all 0 is undetected
         if (out.sum() > 10 and out.sum() > 0.5 * known.sum()) or faint:
             median = np.median(value[known])
             raise ValueError(
@@ -177,8 +184,10 @@ class Draft:
         self.skip(mask, "the same id as a better row")
 
 
-def check_unit(columns: Columns, name: str, unit: str, power: int = 1) -> None:
+def check_unit(columns: Columns, name: str, unit: str, power: int = 1) -> bool:
     """Refuse a column whose header has a unit, and another than ``unit`` to the ``power``.
+
+    Returns False for a text that is no unit, so that nothing can be said of it.
 
     Args:
         unit: As astropy spells it; "" is dimensionless. Of a logarithm ("log10 solMass") headers may have the unit of
@@ -191,11 +200,14 @@ def check_unit(columns: Columns, name: str, unit: str, power: int = 1) -> None:
     unit = unit.removeprefix("log10").strip()
     allowed = [u.Unit(unit) ** power] + ([u.dimensionless_unscaled] if of_log else [])
     if not seen or ((of_log or not unit) and re.fullmatch(r"(?i)(dex|log|none|-)(\(.*\)|\[.*\])?", seen)):
-        return
-    found = _parsed(seen)
-    if found is None or not any(found.is_equivalent(a) and np.isclose(found.to(a), 1, rtol=1e-6) for a in allowed):
+        return True
+    found = _parsed(SPELLINGS.get(seen.lower(), seen))
+    if found is None:
+        return False
+    if not any(found.is_equivalent(a) and np.isclose(found.to(a), 1, rtol=1e-6) for a in allowed):
         needed = f"({unit})^{power}" if power != 1 else unit
         raise ValueError(f"{columns.source}: column {name} is in {seen!r}; {needed or 'no unit'} is needed: convert it")
+    return True
 
 
 def _parsed(text: str) -> u.UnitBase | None:

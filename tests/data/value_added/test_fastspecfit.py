@@ -7,7 +7,7 @@ from hf_galaxy.data.value_added import read_labels
 from hf_galaxy.data.value_added.fastspecfit import UNDETECTED_ERROR
 from hf_galaxy.variables_galaxy import PROPERTIES
 
-from .catalogue_files import fastspec_columns, value, write_fastspec, write_hdus
+from .catalogue_files import FASTSPEC_LINES, fastspec_columns, value, write_fastspec, write_hdus
 
 
 def read(tmp_path, **changes):
@@ -125,6 +125,30 @@ def test_shifted_tables_are_refused(tmp_path):
 def test_another_unit_is_refused(tmp_path, column, unit):
     with pytest.raises(ValueError, match=f"column {column} is in .* is needed"):
         read(tmp_path, **{column: (np.full(4, 5.0), unit)})
+
+
+def test_other_spellings_of_a_unit_are_understood_or_noted():
+    from hf_galaxy.data.value_added.draft import check_unit
+    from hf_galaxy.data.value_added.opening import Columns
+
+    for said, unit, power, understood in (
+        ("Ang", "Angstrom", 1, True),
+        ("1e-17 erg/s/cm^2", "1e-17 erg / (cm2 s)", 1, True),
+        ("10**34 cm4 s2 erg-2", "1e-17 erg / (cm2 s)", -2, True),
+        ("10-20W/m2", "1e-17 erg / (cm2 s)", 1, True),
+        ("dex(Msun)", "log10 solMass", 1, True),
+        ("Log solar masses", "log10 solMass", 1, True),
+        ("furlongs", "Angstrom", 1, False),
+    ):
+        columns = Columns("a", ["X"], 1, lambda name: np.zeros(1), lambda name, said=said: said)
+        assert check_unit(columns, "X", unit, power) is understood, said
+
+
+def test_a_galaxy_without_any_line(tmp_path):
+    zero, limit = np.zeros(4), (np.full(4, 1.0), "erg / (cm2 s)")
+    lines = {f"{line}_{kind}": zero for line in FASTSPEC_LINES for kind in ("EW", "EW_IVAR", "FLUX", "FLUX_IVAR")}
+    table = read(tmp_path, **lines, HALPHA_FLUX_LIMIT=limit)
+    assert value(table, "flux_halpha")[0] == 0 and value(table, "ew_oii_3727")[0] == 0
 
 
 def test_fibre_and_galaxy_are_told_apart(tmp_path):
