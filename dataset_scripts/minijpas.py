@@ -148,7 +148,7 @@ def make_plan(config: MiniJpasConfig, cache: str | Path) -> Plan:
     tables += [(Path(p).stem, [Path(p)]) for p in config.redshifts]
     settings = Settings(**{**asdict(settings), "layout": request.layout, "aperture": request.aperture})
     own = [Path(p) for p in (*config.redshifts, *([config.filters] if config.filters else []))]
-    origin = {"tap": asdict(request), "files": [identity(path) for path in own]}
+    origin = {"tap": request.facts(), "files": [identity(path) for path in own]}
     return plan(sources, order, settings, tables, origin=origin, **common)
 
 

@@ -162,6 +162,24 @@ def test_every_row_that_is_left_out_has_its_reason(sky, files, tmp_path):
     assert got.count(ids[4]) == 1 and len(got) == 23
 
 
+def test_blocks_within_a_shard_change_nothing(sky, files, tmp_path, monkeypatch):
+    sky.ra[:] = 214 + 0.01 * np.arange(30)
+    table = Table(
+        {"RAJ2000": sky.ra[9:14], "DEJ2000": sky.dec[9:14], "NUVmag": 20.5 + np.arange(5), "e_NUVmag": [0.1] * 5}
+    )
+    table.write(tmp_path / "galex.fits")
+    vstack([sky.fnu(), sky.fnu()[16:18]]).write(tmp_path / "fnu.fits")
+    call = ["--files", tmp_path / "fnu.fits", "--layout", "fnu", "--filters", files / "Filter.fits", "--galex"]
+    call += [tmp_path / "galex.fits", "--no-deredden", "--redshifts", files / "xmatch_sdss_dr12.fits"]
+    call += ["--stars", files / "StarGalClass.fits", "--max-star-probability", 0.5]
+    assert run(*call, "--out", tmp_path / "whole") == 0
+    monkeypatch.setattr("hf_galaxy.data.minijpas.build.BLOCK", 4)
+    assert run(*call, "--out", tmp_path / "blocks") == 0
+    assert skipped(tmp_path / "whole") == skipped(tmp_path / "blocks") and len(skipped(tmp_path / "whole")) == 4
+    for name, values in rows(tmp_path / "whole").items():
+        np.testing.assert_array_equal(values, rows(tmp_path / "blocks")[name])
+
+
 def test_duplicates_across_files(sky, tmp_path):
     sky.fnu()[:20].write(tmp_path / "a.fits")
     sky.fnu()[15:].write(tmp_path / "b.fits")
@@ -275,7 +293,7 @@ class TestTap:
             yield running
 
     def call(self, server, out, *more):
-        return run("--tap", server.url, "--out", out, "--rows-per-query", 9, "--rows-per-shard", 12, *more)
+        return run("--tap", server.url, "--out", out, "--rows-per-query", 15, "--rows-per-shard", 12, *more)
 
     def test_tap_to_galaxies(self, sky, server, tmp_path):
         assert self.call(server, tmp_path / "out") == 0
@@ -293,7 +311,7 @@ class TestTap:
         monkeypatch.setattr("hf_galaxy.data.minijpas.tap.time.sleep", lambda s: None)
         monkeypatch.setattr(script, "download", lambda r, f: _download_with(r, f, server))
         assert self.call(server, tmp_path / "peace") == 0
-        server.faults.extend([None] * 9 + ["truncate"] * 2)
+        server.faults.extend([None] * 6 + ["truncate"] * 2)
         assert self.call(server, tmp_path / "broken") == 2
         assert not list((tmp_path / "broken").glob("*.parquet"))
         assert self.call(server, tmp_path / "broken") == 0
@@ -339,7 +357,7 @@ class TestTap:
         assert "the service refuses the query" in capsys.readouterr().err
 
     def test_the_builder(self, sky, server, tmp_path):
-        request = Request(url=server.url, rows=9)
+        request = Request(url=server.url, rows=15)
         builder = script.MiniJpas(request=request, cache=str(tmp_path / "tap"), cache_dir=str(tmp_path / "hf"))
         builder.download_and_prepare(str(tmp_path / "prepared"), file_format="parquet")
         assert len(load_dataset(str(tmp_path / "prepared"), cache_dir=str(tmp_path / "c"))["train"]) == 30

@@ -25,6 +25,8 @@ from .photometry import Layout, find_layout, read_photometry
 from .redshifts import Labels, RedshiftTable, match_redshifts, read_redshifts
 from .side_tables import galactic_extinction, has_extinction, rows_by_id, star_probability, taken
 
+BLOCK = 8192  # rows that are worked on together: bounds the memory
+
 
 @dataclass(frozen=True)
 class Source:
@@ -139,16 +141,30 @@ def make_parts(task: Sequence[Rows], order: FilterOrder, settings: Settings) -> 
         ValueError: A file cannot be read as it could when the plan was made.
     """
     for rows in task:
-        columns = _columns(rows.source)[rows.start : rows.stop]
-        ids, star = columns.ids(), None
-        if settings.max_star_probability is not None:
-            star = _star(rows.source, columns, ids)
-        beside = Beside(
-            _extinction(rows.source, columns, ids, order, settings), star, rows.labels, rows.galex, rows.left_out
-        )
-        layout = _layout(columns, order, settings)
-        galaxies, skipped, _ = assemble(columns, order, layout, settings, beside)
-        yield Part(galaxies.table(), skipped)
+        whole = _columns(rows.source)
+        layout = _layout(whole, order, settings)
+        for start in range(rows.start, rows.stop, BLOCK):
+            block = slice(start, min(start + BLOCK, rows.stop))
+            columns = whole[block]
+            beside = _beside(rows, columns, block, order, settings)
+            galaxies, skipped, _ = assemble(columns, order, layout, settings, beside)
+            yield Part(galaxies.table(), skipped)
+
+
+def _beside(rows: Rows, columns: Columns, block: slice, order: FilterOrder, settings: Settings) -> Beside:
+    """What other tables know of a block of rows."""
+    ids, star = columns.ids(), None
+    if settings.max_star_probability is not None:
+        star = _star(rows.source, columns, ids)
+    here = slice(block.start - rows.start, block.stop - rows.start)
+    labels = _labels_of(rows.labels, here)
+    galex = None if rows.galex is None else (rows.galex[0][here], rows.galex[1][here])
+    left_out = {row - here.start: rows.left_out[row] for row in range(here.start, here.stop) if row in rows.left_out}
+    return Beside(_extinction(rows.source, columns, ids, order, settings), star, labels, galex, left_out)
+
+
+def _labels_of(labels: Labels, rows: slice) -> Labels:
+    return Labels(*(getattr(labels, k)[rows] for k in ("redshift", "error", "kind", "source")), Counter())
 
 
 def _columns(source: Source) -> Columns:
@@ -193,7 +209,9 @@ def _survey(sources: Sequence[Source], order: FilterOrder, settings: Settings) -
                 f"before {settings.layout} of {settings.aperture.upper() or 'none'}; build one data set of each"
             )
         settings = found
-        voided += read_photometry(columns, order, layout, settings.tolerated_flags, settings.tolerated_mask).voided
+        for start in range(0, len(columns), BLOCK):
+            part = columns[start : start + BLOCK]
+            voided += read_photometry(part, order, layout, settings.tolerated_flags, settings.tolerated_mask).voided
         ids += columns.ids()
         lengths.append(len(columns))
         for all_of_them, values in zip((ra, dec), columns.positions(), strict=True):
@@ -294,10 +312,9 @@ def _cut(
                 room = rows_per_shard
             stop = min(length, start + room)
             here = slice(base + start, base + stop)
-            part = Labels(*(getattr(labels, k)[here] for k in ("redshift", "error", "kind", "source")), Counter())
             reasons = {row - here.start: left_out[row] for row in range(here.start, here.stop) if row in left_out}
             uv = None if galex is None else (galex[0][here], galex[1][here])
-            shards[-1].append(Rows(source, start, stop, part, uv, reasons))
+            shards[-1].append(Rows(source, start, stop, _labels_of(labels, here), uv, reasons))
             room, start = room - (stop - start), stop
         base += length
     if not shards[0]:

@@ -76,13 +76,13 @@ class Columns:
         return None if unit is None or str(unit).strip() in ("", "---") else str(unit)
 
     def is_vector(self, name: str) -> bool:
-        """Whether the cells hold more than one number, by the first that is not missing."""
+        """Whether the cells, or any of them, hold more than one number."""
         data = self.table[self.full(name)]
         if np.ndim(data) > 1:
             return np.shape(data)[1] > 1
         if data.dtype.kind not in "OUS":
             return False
-        return any(len(_cell(item)) > 1 for item in data[:100] if item is not np.ma.masked)
+        return any(len(_cell(item)) > 1 for item in data if item is not np.ma.masked)
 
     def scalars(self, name: str) -> np.ndarray:
         """(n,) float64; masked, empty and null are NaN.

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -56,6 +57,10 @@ class Request:
     where: str = ""
     rows: int = 5_000
     row_limit: int = ROW_LIMIT
+
+    def facts(self) -> dict[str, Any]:
+        """What decides the rows that come; into how many pieces they are cut does not."""
+        return {key: value for key, value in asdict(self).items() if key not in ("rows", "row_limit")}
 
     @property
     def table(self) -> str:
@@ -120,7 +125,7 @@ def download(request: Request, folder: str | Path, client: TapClient | None = No
 def _claim(folder: Path, request: Request) -> None:
     """Write what is asked for, or check that the folder is of the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    path, wanted = folder / REQUEST_FILE, json.loads(json.dumps(asdict(request)))
+    path, wanted = folder / REQUEST_FILE, json.loads(json.dumps(request.facts()))
     if not path.exists():
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,9 @@ layout              columns                                  unit               
 ``mag``             MAG_x, MAG_ERR_x (MagABDualObj)          AB magnitudes         NaN, masked, 90 and more, -99
 ==================  =======================================  ====================  ===============================
 
-x is the aperture: PSFCOR, AUTO, APER_3_0, APER_COR_3_0, …. The error is |flux × relative error|, the inverse of the
+x is the aperture: PSFCOR, AUTO, APER_3_0, APER_COR_3_0, …. PSFCOR comes first, because it is the one whose colours are
+corrected for the seeing of each band; it is no total flux, so that what scales with the light (masses, rates) comes out
+low: AUTO is total. The error is |flux × relative error|, the inverse of the
 division that made it, whatever the sign of the flux; fluxes that are not positive are kept. Magnitudes lose those:
 what was looked at and not seen is 99 there, and becomes *not observed*. Prefer the flux tables, and FNu to FLambda:
 f_ν needs no wavelength, whereas f_λ is converted at the pivot of the total throughput.

@@ -102,7 +102,7 @@ class TapClient:
         except requests.exceptions.RequestException as error:
             slow = "timed out" in str(error).lower()
             raise _Transient(f"no answer within {self.timeout:g} s" if slow else _cause(error)) from None
-        if response.status_code >= 500 or response.status_code == 429:
+        if response.status_code >= 500 or response.status_code in (408, 429):
             said = _said(body)
             raise _Transient(f"HTTP {response.status_code}{said and f' ({said})'}", _retry_after(response.headers))
         return self._read(body, response.status_code, max_rows)

@@ -204,6 +204,12 @@ def test_tiles_and_conditions(server, tmp_path):
         download(request(server, tiles=(1, 2241)), tmp_path / "b", client(server))
 
 
+def test_narrower_pieces_go_into_the_same_folder(server, tmp_path):
+    download(request(server, beside=()), tmp_path, client(server))
+    pieces = download(request(server, beside=(), rows=5), tmp_path, client(server))
+    assert len(pieces) == 8 and [name for name, _ in rows(pieces)] == make_sky(40).ids
+
+
 def test_a_folder_of_another_request_is_left_alone(server, tmp_path):
     download(request(server), tmp_path, client(server))
     with pytest.raises(ValueError, match=r"holds tables with layout = 'fnu', not 'mag'; choose another folder"):
