@@ -119,9 +119,9 @@ def read_brown(folder: Path, wanted: Wanted = always) -> BandGalaxies:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names like [3.6] are not what FITS recommends
         seen, facts = (fits.getdata(folder / "photometry" / f"table{i}.fits") for i in (3, 1))
-    place = {str(name).strip().replace(" ", "_"): i for i, name in enumerate(seen["Name"])}
-    rows_of = np.array([place[name] for name in made.id])
-    seen, facts = seen[rows_of], facts[rows_of]
+        place = {str(name).strip().replace(" ", "_"): i for i, name in enumerate(seen["Name"])}
+        rows_of = np.array([place[name] for name in made.id])
+        seen, facts = seen[rows_of], facts[rows_of]
     columns = [(name, f"{name}mag" if name in SDSS else name) for name in (*UV, *SDSS)]
     extinction = {**GALEX_EXTINCTION, **SDSS_EXTINCTION}
     magnitude = np.stack([seen[column] - extinction[name] * facts["E(B-V)"] for name, column in columns], 1)
