@@ -275,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--air", action="store_true", help="with --text: wavelengths in air")
     parser.add_argument("--revision", help="with --hub: commit of the data set")
     parser.add_argument("--hub-split", default="train", help="with --hub")
+    parser.add_argument("--files", type=int, metavar="N", help="with --hub: only the first N files of the data set")
     parser.add_argument("--limit", type=int, default=1000, help="with --sparcl: most spectra")
     parser.add_argument("--server", help="with --sparcl…: address of the archive")
     parser.add_argument("--push", metavar="ORG/NAME", help="upload the finished data set to the Hub")
@@ -309,7 +310,7 @@ def _source(a: argparse.Namespace, settings: SpectraSettings) -> SpectrumSource:
     if a.sparcl_ids:
         return source_of("sparcl", a.sparcl_ids, **server)
     if a.hub:
-        return source_of("hub", a.hub, split=a.hub_split, revision=a.revision)
+        return source_of("hub", a.hub, split=a.hub_split, revision=a.revision, files=a.files)
     if a.desi:
         return source_of("desi", a.desi, redshifts=a.redshifts)
     return source_of("text", a.text, air=a.air) if a.text else source_of("sdss", a.sdss)

@@ -11,6 +11,7 @@ from hf_galaxy.data.observed_spectra.settings import SpectraSettings
 from hf_galaxy.physics.spectra import Spectrum
 
 GALAXY = "GALAXY"
+FEWEST_PIXELS = 100
 MOST_REDDENED = 10.0  # E(B-V), mag
 
 
@@ -32,6 +33,8 @@ class Imaging:
 def reason_against(spectrum: Spectrum, settings: SpectraSettings) -> str | None:
     """Why a spectrum is left out, from what its file says; None if it is not."""
     z, facts = spectrum.redshift, spectrum.facts
+    if spectrum.good.sum() < FEWEST_PIXELS:
+        return f"{spectrum.good.sum()} good pixels of {spectrum.good.size}; {FEWEST_PIXELS} are needed"
     if z is None or not np.isfinite(z):
         return "no redshift"
     if facts.get("zwarning", 0) != 0:

@@ -26,12 +26,14 @@ class MultimodalUniverse:
         split: Of a Hub data set.
         config: Of a Hub data set; its default if not given.
         revision: Of a Hub data set: a commit, so that the same settings give the same galaxies.
+        files: Read only the first so many files.
     """
 
     name: str
     split: str = "train"
     config: str | None = None
     revision: str | None = None
+    files: int | None = None
 
     def pieces(self, size: int) -> list[Piece]:
         """Row groups of local files in pieces of about ``size`` rows; of a Hub data set, one piece a file.
@@ -41,12 +43,12 @@ class MultimodalUniverse:
         """
         if not _is_here(self.name):
             count = _stream(self).num_shards
-            return [Piece((i, count)) for i in range(count)]
+            return [Piece((i, count)) for i in range(count)][: self.files]
         path = Path(self.name)
         files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise ValueError(f"{path}: no Parquet file in it")
-        groups = [(str(f), g, n) for f in files for g, n in enumerate(_row_groups(f))]
+        groups = [(str(f), g, n) for f in files[: self.files] for g, n in enumerate(_row_groups(f))]
         pieces: list[Piece] = []
         for group in groups:
             if not pieces or pieces[-1].count + group[2] > size:
@@ -76,6 +78,7 @@ class MultimodalUniverse:
             "split": self.split,
             "config": self.config,
             "revision": self.revision,
+            "files": self.files,
         }
 
 

@@ -88,6 +88,8 @@ def test_sentinels_of_errors_are_no_errors(observer):
 def test_what_is_left_out_has_a_reason():
     assert reason(spectrum(zwarning=4)) == "ZWARNING 4"
     assert reason(replace(spectrum(), redshift=None)) == "no redshift"
+    blind = np.where(np.arange(2700) == 5, 1e34, 0.0)
+    assert reason(replace(spectrum(), ivar=blind)) == "1 good pixels of 2700; 100 are needed"
     assert reason(replace(spectrum(), redshift=np.nan)) == "no redshift"
     assert reason(spectrum(redshift=0.0001)) == "redshift 0.0001 outside of 0.002 to 1.5"
     assert reason(spectrum(redshift=-9999.0)).startswith("redshift -9999.0000 outside")

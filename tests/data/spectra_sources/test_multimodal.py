@@ -34,6 +34,7 @@ def test_local_files_are_read_by_row_groups(tmp_path):
     source = MultimodalUniverse(str(tmp_path))
     pieces = source.pieces(4)
     assert [p.count for p in pieces] == [4, 3, 3]
+    assert [p.count for p in MultimodalUniverse(str(tmp_path), files=1).pieces(4)] == [4, 1]
     read = [r for p in pieces for r in source.read(p)]
     assert [r.id for r in read] == [f"{2674 + i}-54097-1" for i in range(10)]
     assert all(r.spectrum.wavelength.size == 50 for r in read)  # the padding is gone
@@ -65,6 +66,7 @@ def test_a_data_set_is_streamed_shard_by_shard(tmp_path, monkeypatch):
     pieces = source.pieces(4)
     assert [p.items for p in pieces] == [(0, 2), (1, 2)]
     assert [[r.id for r in source.read(p)] for p in pieces] == [local[:5], local[5:]]
+    assert MultimodalUniverse(str(tmp_path), files=1).pieces(4) == pieces[:1]
 
 
 def test_a_row_that_is_wrong_is_told_and_the_others_stay(tmp_path):
