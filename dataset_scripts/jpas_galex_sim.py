@@ -12,6 +12,7 @@ settings, the seed and i alone. As a builder, ``JpasGalexSim(config_name="small"
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -28,7 +29,7 @@ from hf_galaxy.data.dataset_card import write_card
 from hf_galaxy.data.dataset_upload import upload_dataset
 from hf_galaxy.data.features import galaxy_features, galaxy_table
 from hf_galaxy.data.settings_input import read_mapping, settings_of
-from hf_galaxy.data.shards import SETTINGS_FILE, Part, Shard, shard_names, write_shards
+from hf_galaxy.data.shards import SETTINGS_FILE, Part, Shard, shard_names, whole_file, write_shards
 from hf_galaxy.physics.settings import POPULATIONS, SimulationSettings
 from hf_galaxy.physics.simulate import Simulator
 
@@ -138,6 +139,15 @@ class JpasGalexSim(datasets.ArrowBasedBuilder):
             for split, rows in self.config.splits().items()
         ]
 
+    def download_and_prepare(self, output_dir: str | None = None, *arguments: Any, **options: Any) -> None:
+        """As in ``datasets``; Parquet in a folder of one's own gets a card and the settings besides."""
+        super().download_and_prepare(output_dir, *arguments, **options)
+        if output_dir is not None and options.get("file_format") == "parquet":
+            facts = facts_of(self.config.splits(), self.config.settings(), self.config.rows_per_shard)
+            with whole_file(Path(output_dir) / SETTINGS_FILE) as temporary:
+                temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            describe(output_dir, facts)
+
     def _generate_tables(self, shards: list[Rows]) -> Iterator[tuple[object, pa.Table]]:
         settings = self.config.settings()
         for shard, rows in enumerate(shards):
@@ -181,21 +191,31 @@ def generate(
         pieces = cut(rows, rows_per_shard)
         names = shard_names(split, len(pieces))
         shards += [Shard(name, piece, piece.n) for name, piece in zip(names, pieces, strict=True)]
-    ranges = {split: rows._asdict() for split, rows in splits.items()}
-    facts = {"version": VERSION, "splits": ranges, "rows_per_shard": rows_per_shard, "settings": asdict(settings)}
+    facts = facts_of(splits, settings, rows_per_shard)
     make = partial(simulated_parts, settings, device)
     paths = write_shards(out, shards, make, galaxy_features().arrow_schema, facts, num_proc)
+    describe(out, facts)
+    return paths
+
+
+def facts_of(splits: Mapping[str, Rows], settings: SimulationSettings, rows_per_shard: int) -> dict[str, Any]:
+    """What decides the contents of a data set."""
+    ranges = {split: rows._asdict() for split, rows in splits.items()}
+    return {"version": VERSION, "splits": ranges, "rows_per_shard": rows_per_shard, "settings": asdict(settings)}
+
+
+def describe(out: str | Path, facts: Mapping[str, Any]) -> None:
+    """Write the card of a finished data set."""
     write_card(
         out,
-        title=f"Simulated J-PAS and GALEX galaxies ({settings.population})",
+        title=f"Simulated J-PAS and GALEX galaxies ({facts['settings']['population']})",
         features=galaxy_features(),
         facts=facts,
         description=DESCRIPTION,
         licence=LICENCE,
         acknowledgements=ACKNOWLEDGEMENTS,
-        sizes={split: rows.n for split, rows in splits.items()},
+        sizes={split: rows["n"] for split, rows in facts["splits"].items()},
     )
-    return paths
 
 
 def _simple_settings() -> list[Any]:

@@ -48,7 +48,7 @@ def write_card(
     """Write ``README.md`` beside the shards; the same arguments give the same bytes.
 
     Args:
-        out: Folder with files named ``<split>-….parquet``.
+        out: Folder with files named ``<split>-….parquet``, or ``<name>-<split>….parquet`` as ``datasets`` does.
         title: Name for people.
         features: Columns.
         facts: As given to ``write_shards``: version, settings, sources.
@@ -62,8 +62,8 @@ def write_card(
     """
     out = Path(out)
     for split in sizes:
-        if not any(out.glob(f"{split}-*.parquet")):
-            raise ValueError(f"{out}: no file {split}-….parquet for the split {split!r}")
+        if not any(out.glob(f"*{split}*.parquet")):
+            raise ValueError(f"{out}: no file {split}….parquet for the split {split!r}")
     sections = [
         f"---\n{_header(title, licence, sizes)}---\n\n# {title}\n\n{description.strip()}\n",
         _use(sizes),
@@ -82,7 +82,7 @@ def write_card(
 
 
 def _header(title: str, licence: str, sizes: Mapping[str, int]) -> str:
-    files = [{"split": split, "path": f"{split}-*.parquet"} for split in sizes]
+    files = [{"split": split, "path": f"*{split}*.parquet"} for split in sizes]
     total = sum(sizes.values())
     size = next((name for limit, name in _SIZES if total < limit), "1M<n<10M" if total < 10_000_000 else "n>10M")
     data = DatasetCardData(

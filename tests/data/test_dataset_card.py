@@ -74,7 +74,7 @@ def test_every_column_of_both_schemas_has_its_meaning():
 
 
 def test_a_split_without_a_file_is_refused(folder):
-    with pytest.raises(ValueError, match=r"no file dev-….parquet for the split 'dev'"):
+    with pytest.raises(ValueError, match=r"no file dev….parquet for the split 'dev'"):
         write_card(
             folder,
             title="x",

@@ -154,6 +154,10 @@ def test_builder(tmp_path):
     assert not np.isclose(made["train"][0]["flux"], made["test"][0]["flux"], rtol=1e-3).any()
     assert 31.4 - 2.5 * np.log10(np.array(made["train"]["flux"])[:, 61].min()) < 21.0 + 0.1  # shifted filters
     assert len(GalaxyTable.load(tmp_path / "out", "test")) == 6
+    facts = json.loads((tmp_path / "out" / script.SETTINGS_FILE).read_text())
+    assert facts["settings"]["i_max"] == 21.0 and "Carnall" in (tmp_path / "out" / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_builder_refuses_settings_that_there_are_not(tmp_path):
