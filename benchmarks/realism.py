@@ -135,7 +135,7 @@ def print_sample(sample: Sample, verdict: Verdict, numbers: dict[str, Any]) -> N
         row = numbers["features"][name]
         ranges = (f"{row[f'{side}_median']:7.3f} ± {row[f'{side}_spread']:5.3f}" for side in ("real", "simulated"))
         print(f"   {name:20s} {row['auc_alone']:6.3f} {row['importance']:8.3f}   {'   '.join(ranges)}")
-    if "cloud" in sample.notes:
+    if sample.notes.get("cloud", {}).get("galaxies"):
         print_cloud(sample.notes["cloud"])
 
 

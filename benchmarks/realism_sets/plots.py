@@ -31,11 +31,14 @@ def label(feature: str) -> str:
 
 
 def draw(sample: Sample, verdict: Verdict, half: str, folder: Path) -> list[Path]:
-    """Distributions of every feature, and their medians and 16–84 % ranges over the first matched feature."""
-    return [
+    """Distributions of every feature, their trends, and differences by band where there is a cloud."""
+    made = [
         draw_distributions(sample, verdict, half, folder / f"realism_{sample.name}.png"),
         draw_trends(sample, half, folder / f"realism_{sample.name}_trends.png"),
     ]
+    if sample.notes.get("cloud", {}).get("difference"):
+        made.append(draw_cloud(sample, half, folder / f"realism_{sample.name}_cloud.png"))
+    return made
 
 
 def _panels(sample: Sample, height: float):
@@ -64,9 +67,13 @@ def draw_distributions(sample: Sample, verdict: Verdict, half: str, path: Path) 
         ax.hist(real, edges, density=True, color=GREY, alpha=0.45, label="real")
         ax.hist(simulated, edges, density=True, histtype="step", color=VERMILION, linewidth=1.2, label="simulated")
         ax.set(xlabel=label(name), yticks=[], xlim=(low, high))
-        ax.text(0.97, 0.93, f"{verdict.single[name]:.2f}", transform=ax.transAxes, ha="right", va="top", fontsize=8)
+        if np.isfinite(verdict.single[name]):
+            ax.text(0.97, 0.93, f"{verdict.single[name]:.2f}", transform=ax.transAxes, ha="right", va="top", fontsize=8)
     next(iter(axes.values())).legend(loc="upper left", handlelength=1.0, borderaxespad=0.2)
-    figure.suptitle(f"{_title(sample, half)}: AUC {verdict.auc:.3f} ± {verdict.auc_error:.3f}", fontsize=10)
+    judged = (
+        f": AUC {verdict.auc:.3f} ± {verdict.auc_error:.3f}" if np.isfinite(verdict.auc) else ", too few for an AUC"
+    )
+    figure.suptitle(_title(sample, half) + judged, fontsize=10)
     return save_figure(label_page(figure, "", "density"), path)
 
 
@@ -91,3 +98,23 @@ def draw_trends(sample: Sample, half: str, path: Path) -> Path:
     next(iter(axes.values())).legend(loc="best")
     figure.suptitle(_title(sample, half), fontsize=10)
     return save_figure(label_page(figure, over.replace("_", " "), ""), path)
+
+
+@styled
+def draw_cloud(sample: Sample, half: str, path: Path) -> Path:
+    """Real minus nearest simulated galaxies, band by band: median (points) and 16–84 % of the galaxies (bars)."""
+    cloud = sample.notes["cloud"]
+    names = list(cloud["difference"])
+    low, middle, high = np.transpose(list(cloud["difference"].values()))
+    figure, axes = new_figure(1, 1, width=PAGE_WIDTH, height=2.7)
+    ax, place = axes[0, 0], np.arange(len(names))
+    ax.axhline(0, color=GREY, linewidth=0.7)
+    ax.errorbar(place, middle, [middle - low, high - middle], fmt="o", color=BLUE, markersize=3, linewidth=0.8)
+    ax.set_xticks(place[:: max(1, len(names) // 24)], names[:: max(1, len(names) // 24)], rotation=90)
+    ax.tick_params(axis="x", which="minor", bottom=False, top=False)
+    ax.set(ylabel="real $-$ simulated [mag]", xlim=(-1, len(names)))
+    ax.set_title(
+        f"{_title(sample, half)}: {cloud['outside_99']:.0%} of {cloud['galaxies']} galaxies outside 99 % of the cloud",
+        fontsize=10,
+    )
+    return save_figure(figure, path)

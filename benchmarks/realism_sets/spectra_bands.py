@@ -14,7 +14,7 @@ from hf_galaxy.physics.cosmology import cosmology
 from hf_galaxy.physics.filters import FilterSet
 
 from .band_galaxies import NARROW, SDSS, UV, BandGalaxies, read_brown, read_fors2, read_kinney, read_sdss
-from .cloud import locate
+from .cloud import OUTSIDE, locate
 from .comparison import in_half, match
 from .pool import Pool, draw_pool, sdss_filters
 from .sample import Sample
@@ -204,8 +204,6 @@ def _clouds(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Place of every real galaxy among simulated ones like it in redshift, and the worst of them."""
-    from .cloud import OUTSIDE
-
     rows, alone = [], []
     scaled = [np.stack([k / t for k, t in zip(side, tolerance, strict=True)], 1) for side in keys]
     for i in range(len(real.id)):
@@ -230,15 +228,23 @@ def _clouds(
                 "differences": place.difference,
             }
         )
+    if not rows:
+        return {"galaxies": 0, "without_neighbours": alone}
     outside = [row["rank"] > OUTSIDE for row in rows]
     rows.sort(key=lambda row: -row["excess"])
     return {
         "galaxies": len(rows),
         "without_neighbours": alone,
-        "outside_99": float(np.mean(outside)) if rows else None,
-        "median_rank": float(np.median([row["rank"] for row in rows])) if rows else None,
-        "median_difference": dict(
-            zip(real.bands, np.nanmedian([row["differences"] for row in rows], axis=0).tolist(), strict=True)
-        ),
+        "outside_99": float(np.mean(outside)),
+        "median_rank": float(np.median([row["rank"] for row in rows])),
+        "difference": _by_band(real.bands, np.array([row["differences"] for row in rows])),
         "worst": [{k: v for k, v in row.items() if k != "differences"} for row in rows[:WORST]],
+    }
+
+
+def _by_band(bands: tuple[str, ...], difference: np.ndarray) -> dict[str, list[float]]:
+    """16, 50 and 84 % of real minus simulated neighbours in each band that five galaxies have, mag."""
+    enough = np.isfinite(difference).sum(0) >= 5
+    return {
+        name: np.nanpercentile(difference[:, i], [16, 50, 84]).tolist() for i, name in enumerate(bands) if enough[i]
     }
