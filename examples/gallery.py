@@ -1,6 +1,6 @@
 """Twelve random simulated galaxies beside twelve real ones, from data sets that ``load_dataset`` reads.
 
-    python examples/gallery.py --simulated outputs/jpas_galex_sim --real outputs/jpas_galex_spectra -o outputs/gallery.png
+    python examples/gallery.py --simulated outputs/jpas_galex_sim --real outputs/jpas_galex_spectra -o gallery.png
 
 Simulated galaxies are observed with the noise that training adds; real ones are shown with the errors of their
 spectra, their extrapolated bands hollow.
