@@ -15,6 +15,7 @@ has every spectrum that was left out, with the reason. A shard that is there alr
 from __future__ import annotations
 
 import argparse
+import hashlib
 import logging
 import sys
 from collections import Counter
@@ -94,6 +95,8 @@ def generate(
     shards = [Shard(name, piece, None) for name, piece in zip(names, pieces, strict=True)]
     facts = {"version": VERSION, "split": split, "spectra_per_shard": spectra_per_shard, **recipe.facts()}
     facts["spectra"] = sum(p.count for p in pieces) if all(p.count is not None for p in pieces) else None
+    # other files of the same number are other data
+    facts["spectra_digest"] = hashlib.sha256(repr([p.items for p in pieces]).encode()).hexdigest()[:16]
     schema = observed_features().arrow_schema
     paths = write_shards(out, shards, partial(spectra_parts, recipe), schema, facts, num_proc)
     rows = _check(paths, labels)

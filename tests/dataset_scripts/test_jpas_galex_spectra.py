@@ -90,6 +90,17 @@ def test_a_folder_of_other_settings_is_refused(sdss, built, capsys):
     assert "redshift_draws = 2, not 3" in capsys.readouterr().err
 
 
+def test_other_spectra_of_the_same_number_are_refused(tmp_path, capsys):
+    folder, out = tmp_path / "spectra", tmp_path / "out"
+    folder.mkdir()
+    path = write_sdss(folder / "spec-0266-51602-0001.fits", number=(266, 51602, 1))
+    build(folder, out)
+    path.unlink()
+    write_sdss(folder / "spec-0266-51602-0002.fits", number=(266, 51602, 2))
+    assert script.main(["--sdss", str(folder), "--out", str(out), *QUICK]) == 2
+    assert "spectra_digest" in capsys.readouterr().err
+
+
 def test_summary_counts_what_is_known(sdss, tmp_path, capsys):
     build(sdss, tmp_path)
     told = capsys.readouterr().err
