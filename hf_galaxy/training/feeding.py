@@ -13,7 +13,7 @@ import torch
 from ..data.galaxies import GalaxyTable
 from ..data.galaxy_files import GalaxyFiles, files_of_split, splits
 from ..data.settings_input import settings_of
-from ..data.shards import SETTINGS_FILE
+from ..data.shards import SETTINGS_FILE, public_facts
 from ..physics.settings import SimulationSettings
 from ..physics.simulate import Simulator
 from ..variables_galaxy import SURVEYS
@@ -154,7 +154,7 @@ def _facts(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return public_facts(json.loads(file.read_text(encoding="utf-8")))  # the model may be published
     except (OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{file}: not valid JSON ({error})") from None
 

@@ -156,11 +156,11 @@ def test_observed_galaxies_come_back_bit_for_bit(tmp_path):
 
 def test_simulated_and_observed_files_of_one_folder_go_together(tmp_path):
     simulated, observed = random_table(6), observed_table(5)
-    write_table(simulated, tmp_path, "a.parquet")
-    pq.write_table(observed_arrow(observed), tmp_path / "b.parquet")
+    pq.write_table(observed_arrow(observed), tmp_path / "a.parquet")
+    write_table(simulated, tmp_path, "b.parquet")
     loaded = GalaxyTable.load(tmp_path)
-    assert same(loaded, GalaxyTable.join([simulated, observed])) and same(loaded[slice(6, 11)], observed)
-    assert (loaded.flux_error[:6] == 0).all() and (loaded.property_error[:6] == 0).all() and not loaded.noisy[:6].any()
+    assert same(loaded, GalaxyTable.join([observed, simulated])) and same(loaded[slice(0, 5)], observed)
+    assert (loaded.flux_error[5:] == 0).all() and (loaded.property_error[5:] == 0).all() and not loaded.noisy[5:].any()
 
 
 def test_tables_without_errors_join_without():

@@ -40,6 +40,7 @@ def test_a_stream_visits_every_galaxy_once_an_epoch_in_its_own_order(files):
     first, second = numbers(stream.span(0, 50)), numbers(stream.span(50, 50))
     assert sorted(first) == sorted(second) == list(range(50))
     assert first != second and first != list(range(50))
+    assert [row for i in range(10) for row in numbers(stream.span(5 * i, 5))] == first, "in pieces too"
     other = StreamedSequence(files, seed=2, window=14)
     assert numbers(other.span(0, 50)) != first
 
