@@ -3,9 +3,9 @@
 Tables told by their columns, of each band FUV and NUV, the first that is there:
 
 =================================== ===================================================================
+``fuv_flux, fuv_fluxerr``           µJy, of the merged catalogue at MAST
 ``FUV_FLUX_AUTO, FUV_FLUXERR_AUTO`` counts/s of the pipeline's source extractor (upper case, ``*-xd-mcat.fits``, the
                                     GALEX-SDSS sample of kcorrect), zero points 18.82 and 20.08 (CDS II/312)
-``fuv_flux, fuv_fluxerr``           µJy, of the merged catalogue at MAST
 ``FUVmag, e_FUVmag``                AB magnitudes: CDS II/335 (GUVcat_AIS), II/312
 ``FUV_MAG, FUV_MAGERR``             AB magnitudes: GUVcat and GCAT (GASC, GMSC) at MAST
 =================================== ===================================================================
@@ -45,8 +45,8 @@ DEPTH = {"AIS": (19.9, 20.8, 100.0), "MIS": (22.6, 22.7, 1500.0), "DIS": (24.8, 
 LAYERS = {"1": "AIS", "2": "MIS", "3": "DIS", "A": "AIS", "M": "MIS", "D": "DIS", "NGS": "MIS", "GII": "MIS"}
 DETECTION = 5.0
 FORMS = (  # value, error, and what it is without a unit in the header
-    ("{b}_FLUX_AUTO", "{b}_FLUXERR_AUTO", "counts"),
     ("{b}_FLUX", "{b}_FLUXERR", "uJy"),
+    ("{b}_FLUX_AUTO", "{b}_FLUXERR_AUTO", "counts"),
     ("{b}mag", "e_{b}mag", "mag(AB)"),
     ("{b}_MAG", "{b}_MAGERR", "mag(AB)"),
 )

@@ -86,7 +86,8 @@ def test_counts_of_the_pipeline_and_microjansky_of_mast():
         {**place, "FUV_FLUX_AUTO": [1.0], "FUV_FLUXERR_AUTO": [0.1], "NUV_FLUX_AUTO": [1.0], "NUV_FLUXERR_AUTO": [0.1]}
     )
     np.testing.assert_allclose(31.4 - 2.5 * np.log10(counts.flux[0]), [18.82, 20.08])
-    mast = read_galex({**place, "fuv_flux": [3.0], "fuv_fluxerr": [0.3], "nuv_flux": [-3.0], "nuv_fluxerr": [2.0]})
+    given = {"fuv_flux": [3.0], "fuv_fluxerr": [0.3], "nuv_flux": [-3.0], "nuv_fluxerr": [2.0]}
+    mast = read_galex({**place, **given, "FUV_FLUX_AUTO": [1.0], "FUV_FLUXERR_AUTO": [0.1]})  # both: the calibrated one
     np.testing.assert_allclose(mast.flux[0], [3000.0, -3000.0])  # a measured negative flux is a flux
 
 
