@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -92,6 +94,15 @@ def test_load_dataset_reads_the_folder(files, tmp_path):
     assert facts["origin"]["files"][0]["name"] == "fnu.fits" and len(facts["filters"]) == 60
 
 
+def test_what_other_processes_are_given_can_be_sent(files):
+    config = script.MiniJpasConfig(files=[str(files / "fnu.fits")], settings=Settings(layout="fnu"), rows_per_shard=20)
+    made = script.make_plan(config, "")
+    make = partial(script.make_parts, order=made.order, settings=made.settings)
+    sent, task = pickle.loads(pickle.dumps((make, made.shards[1].task)))
+    (here,), (there,) = make(made.shards[1].task), sent(task)
+    assert len(here.table) == 10 and str(here.table.to_pylist()) == str(there.table.to_pylist())  # NaN and all
+
+
 def test_dereddening(sky, files, tmp_path):
     """By AX of MWExtinction, by E(B-V) of a column, or not at all."""
     first = ("--files", files / "fnu.fits", "--layout", "fnu", "--extinction", files / "MWExtinction.fits")
@@ -178,6 +189,14 @@ def test_blocks_within_a_shard_change_nothing(sky, files, tmp_path, monkeypatch)
     assert skipped(tmp_path / "whole") == skipped(tmp_path / "blocks") and len(skipped(tmp_path / "whole")) == 4
     for name, values in rows(tmp_path / "whole").items():
         np.testing.assert_array_equal(values, rows(tmp_path / "blocks")[name])
+
+
+def test_a_file_that_was_replaced_is_read_anew(tmp_path):
+    for seed in (3, 4):
+        sky = make_sky(6, seed=seed)
+        sky.fnu().write(tmp_path / "fnu.fits", overwrite=True)
+        assert run("--files", tmp_path / "fnu.fits", "--layout", "fnu", "--out", tmp_path / f"out{seed}") == 0
+        np.testing.assert_allclose(rows(tmp_path / f"out{seed}")["flux"], sky.in_bands(sky.flux), rtol=1e-6)
 
 
 def test_duplicates_across_files(sky, tmp_path):

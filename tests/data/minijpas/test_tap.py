@@ -153,15 +153,24 @@ def test_a_download_that_was_killed_ends_as_one_in_peace(server, tmp_path):
 
 
 def test_a_piece_is_there_whole_or_not_at_all(server, tmp_path, monkeypatch):
-    import hf_galaxy.data.shards as shards
+    """On a disk that is full after four files; the rest comes when there is room."""
+    peace, full, asks = tmp_path / "peace", tmp_path / "full", request(server, rows=11)
+    download(asks, peace, client(server))
+    written = []
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    def fsync(handle):
+        written.append(handle)
+        if len(written) > 4:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shards.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        download(request(server), tmp_path, client(server))
-    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("hf_galaxy.data.shards.os.fsync", fsync)
+        with pytest.raises(OSError, match="No space left"):
+            download(asks, full, client(server))
+    there = contents(full)
+    assert len(there) == 4 and there == {name: contents(peace)[name] for name in there}
+    download(asks, full, client(server))
+    assert contents(full) == contents(peace)
 
 
 def test_pieces_that_the_service_cuts_are_halved(server, tmp_path):
