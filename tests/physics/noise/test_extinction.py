@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import astropy.units as u
 import numpy as np
 import pytest
+from dust_extinction.parameter_averages import F99
 
 from hf_galaxy.physics.filters import FilterCurve, FilterSet
 from hf_galaxy.physics.noise.extinction import LAWS, band_extinction
@@ -23,6 +25,12 @@ def test_against_published_coefficients():
     assert band_extinction(FilterSet(boxes), "F99") == pytest.approx(published, rel=0.03)
     # Bianchi (2011): 8.06 and 7.95, of another law
     assert band_extinction(BANDS, "F99")[:2] == pytest.approx([8.06, 7.95], rel=0.05)
+
+
+def test_a_band_of_one_wavelength_has_the_law_at_it():
+    line = FilterCurve("line", np.array([4999.0, 5000.0, 5001.0]), np.array([0.0, 1.0, 0.0]))
+    expected = 2.5 * F99(Rv=2.5)(5000.0 * u.AA)
+    assert band_extinction(FilterSet([line]), "F99", 2.5)[0] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("law", LAWS)

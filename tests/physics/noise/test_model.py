@@ -123,6 +123,7 @@ def test_depth_of_a_tray_is_common_to_its_bands():
         assert np.diag(correlation, k).mean() == pytest.approx(max(1 - k / 14, 0.0), abs=0.04), k
     broad = depth[:, [band(name) for name in ("uJPAS", "gSDSS", "rSDSS", "iSDSS")]]
     assert np.corrcoef(broad.T.numpy()).min() > 0.98
+    assert abs(np.corrcoef(broad[:, 1], depth[:, band("uJAVA")])[0, 1]) < 0.08  # and not that of the bluest tray
     # GALEX is no part of any tray: nothing is left but the photons of fluctuations, few in FUV
     assert depth[:, band("NUV")].std() < 0.05
 
