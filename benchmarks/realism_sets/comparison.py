@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
     Attributes:
         auc: Area under the ROC curve of predictions on rows not trained on.
         auc_error: Its standard deviation over bootstraps of pairs.
-        matching_auc: The same of redshift and magnitude alone: 0.5 if they match.
+        matching_auc: The same of redshift and magnitude alone: 0.5 if they match; NaN if nothing is matched.
         importance: Loss of AUC when a feature is shuffled, by feature.
         single: AUC of a classifier of each feature alone (with redshift and magnitude), by feature.
         score: (n_real + n_simulated,) predicted probability of being real, held out.
@@ -149,7 +149,9 @@ def tell_apart(
     return Verdict(
         area(score, is_real),
         _bootstrap_error(score, is_real, group, seed),
-        area(_cross_validate(x[:, places], is_real, group, [], seed, QUICK_TREES)[0], is_real) if places else 0.5,
+        area(_cross_validate(x[:, places], is_real, group, [], seed, QUICK_TREES)[0], is_real)
+        if places
+        else float("nan"),
         {names[i]: float(value) for i, value in zip(evidence, importance, strict=True)},
         single,
         score,

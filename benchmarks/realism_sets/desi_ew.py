@@ -43,10 +43,11 @@ CONTINUUM_AT = dict(zip(LINES, (3729.0, 4341.7, 4862.7, 5008.2, 6564.6, 6585.3, 
 LARGEST_WIDTH = 500.0  # Å; above it fits have failed more often than not
 SMALLEST_WIDTH = 0.3  # Å; of the galaxies that errors are borrowed from: below it noise decides on the width
 R_FAINT = 20.175  # r of the faint sample: Hahn et al. (2023, AJ 165, 253)
-# The spectra are of a fibre of 1.5": the light lost, in dex of luminosity, and its scatter (ibid., figure 6: fibre
-# magnitudes are about 1 mag fainter).
+# The spectra are of a fibre of 1.5": the light lost, in dex of luminosity, and its scatter. Assumed: fibre magnitudes
+# of the survey are about 1 mag fainter than total ones. Colours and lines change from the centre outwards; that is not
+# simulated.
 FIBRE, FIBRE_SCATTER = -0.4, 0.12
-CALIBRATION = 0.02  # of the spectra, a smooth error, relative: Guy et al. (2023, AJ 165, 144)
+CALIBRATION = 0.02  # of the spectra, a smooth error, relative; assumed
 # E(B-V) of the Milky Way, which the spectra are not corrected for: median, and scatter in ln, of the fields at high
 # latitude that the bright survey began with
 REDDENING, REDDENING_SCATTER = 0.03, 0.5

@@ -55,7 +55,7 @@ class Source:
 
 
 SOURCES = {
-    # spectrophotometry of SDSS and of one slit: 4-5 % and, with its losses, 8 % (design of the sets' authors)
+    # errors of calibration are assumed: 4-5 % of fibre and drift-scan spectra, 8 % of those of a slit or pieced together
     "sdss": Source(
         "sdss_spectra", read_sdss, 0.04, 0.0, 0.01, np.inf, ("redshift",), {"redshift_max": 0.3, "i_max": 17.8}
     ),
