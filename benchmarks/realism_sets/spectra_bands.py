@@ -55,7 +55,7 @@ class Source:
 
 
 SOURCES = {
-    # errors of calibration are assumed: 4-5 % of fibre and drift-scan spectra, 8 % of those of a slit or pieced together
+    # errors of calibration are assumed: 4-5 % for fibres and drift scans, 8 % for slits and for spectra pieced together
     "sdss": Source(
         "sdss_spectra", read_sdss, 0.04, 0.0, 0.01, np.inf, ("redshift",), {"redshift_max": 0.3, "i_max": 17.8}
     ),
