@@ -281,11 +281,21 @@ def _write(
             yield _fitting(part.table, schema, shard.name)
 
     with whole_file(out / f"{shard.name}.parquet") as temporary:
-        with pq.ParquetWriter(temporary, schema) as writer:
+        with pq.ParquetWriter(temporary, schema, **_encoding(schema)) as writer:
             for group in _groups(tables(), schema):
                 writer.write_table(group)
         _write_skipped(out / SKIPPED_FOLDER / f"{shard.name}.csv", skipped)
     return count
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """Half the size of the default, and faster to write: measured numbers hardly ever repeat, their high bytes do."""
+    leaves: dict[bool, list[str]] = {True: [], False: []}
+    for column in schema:
+        nested = pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)
+        value = column.type.value_type if nested else column.type
+        leaves[pa.types.is_floating(value)].append(f"{column.name}.list.element" if nested else column.name)
+    return {"use_byte_stream_split": leaves[True], "use_dictionary": leaves[False], "compression": "zstd"}
 
 
 def _fitting(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:

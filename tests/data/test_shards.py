@@ -86,6 +86,20 @@ def test_small_parts_make_full_row_groups(tmp_path, monkeypatch):
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [16, 16, 13]
 
 
+def test_numbers_are_packed_as_numbers(tmp_path):
+    """A dictionary of floats that never repeat doubles the file; vectors are numbers too."""
+    schema = SCHEMA.append(pa.field("vector", pa.list_(pa.float32(), 2)))
+
+    def wide(task):
+        yield Part(rows(0, 50).append_column("vector", pa.array([[1.0, 2.0]] * 50, schema.field("vector").type)))
+
+    (path,) = write_shards(tmp_path, tasks(1), wide, schema, FACTS)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    packed = ["BYTE_STREAM_SPLIT" in group.column(i).encodings for i in range(3)]
+    assert packed == [False, True, True] and group.column(2).compression == "ZSTD"
+    assert pq.read_table(path).column("vector")[49].as_py() == [1.0, 2.0]
+
+
 def test_an_interrupted_shard_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_shards(tmp_path, tasks(), fail, SCHEMA, FACTS)
