@@ -30,6 +30,12 @@ def test_a_grey_loss_is_found_whatever_the_spectrum(seen, system):
         np.testing.assert_allclose(fibre_factor(seen, total, system, mode), 2.5, rtol=1e-9)
 
 
+def test_a_grey_factor_is_the_geometric_mean(seen):
+    total = images(seen, "sdss", np.ones_like)
+    factor = fibre_factor(seen, {"g": 2 * total["g"], "i": 8 * total["i"]}, "sdss", "grey")
+    np.testing.assert_allclose(factor, 4.0, rtol=1e-9)
+
+
 def test_a_smooth_loss_is_followed(seen):
     """A bulge in the fibre: blue light is missed more. Lines in ln λ between g and r follow a power law.
 
@@ -61,6 +67,6 @@ def test_images_of_another_galaxy_or_unit_are_refused(seen):
 def test_line_fluxes_go_with_the_light_at_the_line(seen):
     factor = np.where(seen.wavelength < 7000, 2.0, 4.0)
     new = scale(seen, factor, {"halpha": 6564.6})  # at 7878 Å
-    assert new.line_fluxes["halpha"] == pytest.approx((8e-16, 4e-17))
+    assert new.line_fluxes["halpha"] == pytest.approx((8e-16, 4e-17), rel=1e-6, abs=0)
     np.testing.assert_allclose(new.flux * np.sqrt(new.ivar), seen.flux * np.sqrt(seen.ivar))
     np.testing.assert_allclose(new.flux, factor * seen.flux)

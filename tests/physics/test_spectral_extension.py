@@ -127,3 +127,5 @@ def test_scaled_stretches_and_dims():
     covered = np.isfinite(moved.flux)
     assert covered.sum() > 50
     np.testing.assert_allclose(moved.flux[covered], 0.55 * whole.flux[covered], rtol=2e-3)
+    # its ends move with it: uJAVA lies now ln(4290 / 3545) = 0.19 away, beyond the reach
+    assert np.isnan(moved.flux[BANDS.index("uJAVA")])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from hf_galaxy.data.spectra_sources.reading import Piece, Reading, cut, identifier, one_line
@@ -145,7 +143,7 @@ def _client(server: str) -> Any:
 
 
 def _ask(request: Any) -> Any:
-    """The answer of the archive, asked again after a passing fault; its client prints, which is kept off the output.
+    """The answer of the archive, asked again after a passing fault.
 
     Raises:
         ValueError: It does not answer, or with an error.
@@ -154,8 +152,7 @@ def _ask(request: Any) -> Any:
         if attempt:
             time.sleep(WAIT * 2 ** (attempt - 1))
         try:
-            with redirect_stdout(StringIO()):
-                return request()
+            return request()
         except Exception as error:  # the client raises exceptions of its own, of requests, and plain ones
             last = error
     raise ValueError(f"SPARCL did not answer after {ATTEMPTS} attempts: {one_line(last)}; try again later") from None

@@ -56,7 +56,7 @@ def test_by_query(client, capsys):
         assert piece.items == ("uuid-2",) and [r.id for r in source.read(piece)] == ["39627000"]
         with pytest.raises(ValueError, match=r"no galaxy of SDSS-DR17 at redshift \(0\.5, 0\.9\)"):
             SparclQuery(("SDSS-DR17",), (0.5, 0.9), server=server).pieces(10)
-    assert capsys.readouterr().out == ""  # the client prints
+    assert capsys.readouterr().out == ""
 
 
 def test_a_passing_fault_is_asked_again(client):
