@@ -114,16 +114,8 @@ def plan(
     if origin is None:
         _check_redshifts(tables, labels, ids, radius)
     uv, uv_lines = _galex(galex, galex_layer, ra, dec, settings) if galex else (None, [])
-    state = (
-        "corrected for" if settings.deredden else "as observed (the model expects them dereddened): not corrected for"
-    )
-    kind = f"{settings.layout}, aperture {settings.aperture.upper() or 'not said'}"
-    lines = [f"{len(ids)} rows in {len(sources)} files: {kind}; {state} the dust of the Milky Way"]
-    if voided:
-        lines.append("band values not observed: " + ", ".join(f"{n:,} {reason}" for reason, n in voided.items()))
+    lines = _lines(len(ids), len(sources), settings, voided, order)
     lines += _label_lines(tables, labels, ids) + uv_lines
-    if order.strangers:
-        lines.append(f"filters that are no bands of ours, left out: {', '.join(order.strangers)}")
     rows = _cut(sources, lengths, labels, uv, _duplicates(ids, sources, lengths), rows_per_shard)
     names = shard_names(split, len(rows))
     shards = [Shard(n, task, sum(r.stop - r.start for r in task)) for n, task in zip(names, rows, strict=True)]
@@ -132,6 +124,20 @@ def plan(
     facts = {"origin": _files(sources, redshifts) if origin is None else origin, "settings": asdict(settings)}
     facts |= {"filters": kx, **matched, "rows_per_shard": rows_per_shard, "split": split}
     return Plan(shards, settings, order, facts, lines)
+
+
+def _lines(rows: int, files: int, settings: Settings, voided: Counter, order: FilterOrder) -> list[str]:
+    """What was read, and what of it is not observed."""
+    state = (
+        "corrected for" if settings.deredden else "as observed (the model expects them dereddened): not corrected for"
+    )
+    kind = f"{settings.layout}, aperture {settings.aperture.upper() or 'not said'}"
+    lines = [f"{rows} rows in {files} files: {kind}; {state} the dust of the Milky Way"]
+    if voided:
+        lines.append("band values not observed: " + ", ".join(f"{n:,} {reason}" for reason, n in voided.items()))
+    if order.strangers:
+        lines.append(f"filters that are no bands of ours, left out: {', '.join(order.strangers)}")
+    return lines
 
 
 def make_parts(task: Sequence[Rows], order: FilterOrder, settings: Settings) -> Iterator[Part]:
