@@ -13,7 +13,7 @@ help:
 	@echo "make test-slow    the slow tests: peers, training, statistics"
 	@echo "make conformance  transformers' own common tests of models and tokenizers"
 	@echo "make lint         ruff, lint and format"
-	@echo "make data N=...   a simulated data set in outputs/jpas_galex_sim"
+	@echo "make data N=...   N simulated galaxies (100,000) and real ones in outputs/, and a figure of both"
 	@echo "make benchmarks   every benchmark, results in benchmarks/results"
 
 $(VENV)/.torch: constraints.txt
@@ -52,7 +52,15 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 data: $(VENV)/.dev
-	$(BIN)/python -m dataset_scripts.jpas_galex_sim --n $(N) --out outputs/jpas_galex_sim
+	$(BIN)/python -m dataset_scripts.jpas_galex_sim --n $(N) --num-proc 2 --out outputs/jpas_galex_sim
+	@if test -d "$$HF_GALAXY_REAL_DATA/sdss_spectra"; then \
+	  $(BIN)/python -m dataset_scripts.jpas_galex_spectra --sdss "$$HF_GALAXY_REAL_DATA/sdss_spectra" \
+	    --redshift-draws 3 --out outputs/jpas_galex_spectra && \
+	  $(BIN)/python examples/gallery.py --simulated outputs/jpas_galex_sim --real outputs/jpas_galex_spectra -o outputs/gallery.png; \
+	else \
+	  echo "real spectra skipped: set HF_GALAXY_REAL_DATA to the folder that holds sdss_spectra/"; \
+	  $(BIN)/python examples/gallery.py --simulated outputs/jpas_galex_sim -o outputs/gallery.png; \
+	fi
 
 benchmarks: $(VENV)/.dev
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done

@@ -121,9 +121,13 @@ def _galex(galaxies: Sequence[_Galaxy], table: GalexTable) -> tuple[np.ndarray, 
 
 
 def _whole_galaxy(galaxy: _Galaxy, values: np.ndarray, errors: np.ndarray, fibre: np.ndarray) -> None:
-    """Labels of the light in the fibre become those of the galaxy, in place, where the loss is known."""
+    """Labels of the light in the fibre become those of the galaxy, in place, where the loss is known.
+
+    Where it is not, the photometry is that of the fibre, and mass and rate of the whole galaxy are none of its own.
+    """
     factor = galaxy.observed.fibre_factor
     if factor is None:
+        values[LOGARITHMS & ~fibre] = errors[LOGARITHMS & ~fibre] = np.nan
         return
     values[fibre & FLUXES] *= factor
     errors[fibre & FLUXES] *= factor

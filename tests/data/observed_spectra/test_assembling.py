@@ -87,7 +87,9 @@ def test_unread_and_double_spectra_are_counted():
 
 
 def test_labels_of_catalogues_fill_what_the_spectrum_does_not_say():
-    made, _ = rows([spectrum(1), spectrum(2)], labels=[table(["0266-51602-0002"], log_mstar=10.5, ew_halpha=99.0)])
+    made, _ = rows(
+        [spectrum(1), spectrum(2)], labels=[table(["0266-51602-0002"], ("log_mstar",), log_mstar=10.5, ew_halpha=99.0)]
+    )
     assert np.isnan(value(made, 0, "log_mstar")) and value(made, 1, "log_mstar") == 10.5
     assert value(made, 1, "ew_halpha") == 20.0  # of the spectrum itself
     assert made.source[1] == "sdss,spzline,made-up" and made.source[0] == "sdss,spzline"
@@ -100,7 +102,7 @@ def test_a_catalogue_of_another_redshift_is_left_out_and_said():
 
 def test_moved_galaxies_keep_what_is_theirs():
     settings = replace(PLAIN, redshift_draws=2, draw_fewest_bands=30)
-    made, _ = rows([spectrum(1)], settings, [table(["266-51602-1"], log_mstar=10.5, flux_hbeta=2e-15)])
+    made, _ = rows([spectrum(1)], settings, [table(["266-51602-1"], ("log_mstar",), log_mstar=10.5, flux_hbeta=2e-15)])
     assert list(made.draw) == [0, 1, 2] and made.source[1].endswith(",moved") and made.id[1] == made.id[0]
     for i in (1, 2):
         z = value(made, i, "redshift")
@@ -123,7 +125,9 @@ def test_labels_of_the_fibre_become_those_of_the_galaxy():
     assert value(made, 0, "flux_hbeta") == pytest.approx(factor * 2e-15, rel=1e-6, abs=0)
     assert value(made, 0, "flux_hbeta", "property_error") == pytest.approx(factor * 2e-16, rel=1e-6, abs=0)
     assert value(made, 0, "log_sfr") == pytest.approx(np.log10(factor)) and value(made, 0, "log_mstar") == 10.5
-    assert value(made, 1, "flux_hbeta") == 2e-15
+    assert value(made, 1, "flux_hbeta") == 2e-15 and value(made, 1, "log_sfr") == 0.0
+    # a mass of the whole galaxy is not that of the light in the fibre
+    assert np.isnan(value(made, 1, "log_mstar")) and np.isnan(value(made, 1, "log_mstar", "property_error"))
     # lines of the spectrum's own file were scaled once, with the light
     assert value(made, 0, "flux_halpha") == pytest.approx(factor * 5e-15, rel=1e-6, abs=0)
 
