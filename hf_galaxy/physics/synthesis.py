@@ -26,7 +26,9 @@ LIGHT_SPEED = 2.99792458e5  # km/s
 DUST_STRIDE = 8
 LABELS_COVER = (3600.0, 6900.0)  # Å that the labels need in the rest frame, whatever the filters
 IGM_STEP = 0.01
-TEMPLATE_STEP = 0.04  # in ln λ (220 Å at 5500 Å) between the nodes of the error of the templates
+# Nodes of the error of the templates: ln λ of the first (668 Å), step (220 Å at 5500 Å), number; the same for all
+# grids of pixels, so that a galaxy keeps its error in any filters.
+TEMPLATE_START, TEMPLATE_STEP, TEMPLATE_NODES = 6.504024892944957, 0.04, 72
 # Its size over that of 4000-7000 Å, linear in ln λ between these wavelengths in Å
 TEMPLATE_SIZE = {1000.0: 3.0, 2600.0: 3.0, 3900.0: 1.0, 7000.0: 1.0, 7800.0: 2.0}
 NJY = 1e32  # nJy per erg/s/cm²/Hz
@@ -72,6 +74,8 @@ class Synthesizer:
     ``poor_share`` of the stars have ``poor_metallicity`` (Z/Z☉), ``template_error`` (n, template_nodes) is the relative
     error of the templates at its nodes.
     """
+
+    template_nodes = TEMPLATE_NODES
 
     def __init__(
         self,
@@ -123,11 +127,12 @@ class Synthesizer:
         self._ramp = torch.arange(DUST_STRIDE, device=self.device, dtype=torch.float32) / DUST_STRIDE
 
     def _make_template_nodes(self, log_wave: np.ndarray) -> None:
-        """Hats on which the error of the templates is linear between its nodes."""
-        nodes = log_wave[0] + TEMPLATE_STEP * np.arange(math.ceil((log_wave[-1] - log_wave[0]) / TEMPLATE_STEP) + 1)
+        """Hats on which the error of the templates is linear between its nodes, and constant beyond the ends."""
+        nodes = TEMPLATE_START + TEMPLATE_STEP * np.arange(self.template_nodes)
         size = np.interp(nodes, np.log(list(TEMPLATE_SIZE)), list(TEMPLATE_SIZE.values()))
-        hats = np.clip(1 - np.abs(log_wave[None] - nodes[:, None]) / TEMPLATE_STEP, 0, None)
-        self._template_hats, self.template_nodes = self._tensor(hats * size[:, None]), len(nodes)
+        inside = np.clip(log_wave, nodes[0], nodes[-1])
+        hats = np.clip(1 - np.abs(inside[None] - nodes[:, None]) / TEMPLATE_STEP, 0, None)
+        self._template_hats = self._tensor(hats * size[:, None])
 
     def _make_igm(self, redshift_max: float) -> None:
         grid = IGM_STEP * np.arange(math.ceil(redshift_max / IGM_STEP) + 2)

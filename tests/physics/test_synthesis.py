@@ -140,6 +140,8 @@ def test_finer_pixels_change_nothing(simulator):
     fine = Synthesizer(simulator.filters, 1.0, 2e-4, tolerance=1e-5)
     narrow = [i for i, b in enumerate(simulator.bands) if b.startswith("J") and b != "J1007"]
     p = simulator.parameters(5, drawn)
-    flux = fine.photometry(p, fine.rest_frame(p))
-    difference = (2500 * torch.log10(flux / drawn.flux)[:, narrow]).abs().numpy()
+    # their parabola spans two pixels, whatever these are: see the tests of the filter bank
+    del p["filter_shift"], p["velocity_dispersion"]
+    flux, used = (x.photometry(p, x.rest_frame(p)) for x in (fine, simulator.synthesizer))
+    difference = (2500 * torch.log10(flux / used)[:, narrow]).abs().numpy()
     assert np.percentile(difference, 99) < 1.0 and difference.max() < 3.0
