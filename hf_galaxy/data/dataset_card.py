@@ -135,7 +135,8 @@ def _variables() -> str:
     ]
     return (
         f"## Bands\n\nIn the order of `flux`, with pivot wavelengths in Å: {bands}.\n\n"
-        "## Properties\n\nIn the order of `properties`. Masses are those of a Chabrier initial mass function.\n\n"
+        "## Properties\n\nIn the order of `properties`. Masses and rates of simulated galaxies are those of a Kroupa "
+        "(2001) initial mass function, those of catalogues of a Chabrier (2003) one, 0.03 dex lower.\n\n"
         "| | name | unit | meaning |\n|---|---|---|---|\n" + "".join(rows)
     )
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -168,8 +169,12 @@ def _claim(out: Path, paths: Sequence[Path], facts: Mapping[str, Any]) -> None:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: not valid JSON ({error}); choose another folder") from None
-        if difference := _difference(found, wanted):
+        if (difference := _difference(found, wanted)) and any(out.glob("*.parquet")):
             raise ValueError(f"{out}: holds data with {difference}; choose another folder")
+        if difference:  # of a build that failed before its first shard: nothing there is worth keeping
+            path.unlink()
+            (out / SKIPPED_FILE).unlink(missing_ok=True)
+            shutil.rmtree(out / SKIPPED_FOLDER, ignore_errors=True)
     if strange:
         raise ValueError(f"{out}: holds {strange[0].name}, which is no part of this data set; choose another folder")
     if not path.exists():

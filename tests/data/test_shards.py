@@ -154,6 +154,18 @@ def test_other_errors_of_the_disk_stay_what_they_are(tmp_path):
         write_shards(tmp_path, tasks(), denied, SCHEMA, FACTS)
 
 
+def test_a_build_that_failed_before_its_first_shard_claims_nothing(tmp_path):
+    def broken(task):
+        raise ValueError("a wrong option")
+        yield
+
+    with pytest.raises(ValueError, match="a wrong option"):
+        write_shards(tmp_path, tasks(), broken, SCHEMA, FACTS)
+    other = FACTS | {"version": "2"}
+    assert len(write_shards(tmp_path, tasks(), make, SCHEMA, other)) == len(tasks())
+    assert json.loads((tmp_path / "settings.json").read_text())["version"] == "2"
+
+
 @pytest.mark.parametrize(
     ("facts", "message"),
     [

@@ -160,11 +160,13 @@ def _read_file(name: str, path: str, **options: Any) -> Reading:
 
 def _targets(path: str) -> np.ndarray:
     try:
-        with fits.open(path) as hdus:
-            if not is_desi(hdus):
+        with warnings.catch_warnings(), fits.open(path) as hdus:
+            # a coadd that is cut still has an arm or two, and would lose its red half in silence
+            warnings.filterwarnings("error", "File may have been truncated|Error validating header", AstropyUserWarning)
+            if not len(hdus) or not is_desi(hdus):  # the length makes astropy read to the end
                 raise KeyError("no FIBERMAP and arms")
             return np.array(hdus["FIBERMAP"].data["TARGETID"])
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, AstropyUserWarning) as error:
         raise ValueError(f"{path}: not a DESI coadd ({one_line(error)}); download it again or remove it") from None
 
 

@@ -69,6 +69,15 @@ def test_desi_folders_as_the_archive_lays_them_out(tmp_path):
     np.testing.assert_allclose(np.median(read[2].spectrum.flux), 3e-17, rtol=0.4)
 
 
+def test_a_cut_coadd_is_refused(tmp_path):
+    """It still opens, with the arms that are left, and would pass for a spectrum of half the wavelengths."""
+    write_desi(tmp_path, n_target=2)
+    (path,) = tmp_path.glob("coadd-*")
+    path.write_bytes(path.read_bytes()[: int(0.8 * path.stat().st_size)])
+    with pytest.raises(ValueError, match="not a DESI coadd.*download it again"):
+        DesiFolder(str(tmp_path)).pieces(2)
+
+
 def test_a_target_in_two_coadds_is_read_once(tmp_path):
     for folder in ("dark", "bright"):
         (tmp_path / folder).mkdir()
