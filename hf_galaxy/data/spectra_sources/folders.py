@@ -18,6 +18,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from hf_galaxy.data.spectra_sources.reading import Piece, Reading, cut, identifier, keys, one_line
 from hf_galaxy.physics.spectra import Spectrum, read_spectrum
 from hf_galaxy.physics.spectra.desi import Redshift, is_desi, read_redshifts, read_row, redshift_file
+from hf_galaxy.physics.spectra.reader import refusing_cut_files
 
 SDSS_NAME = re.compile(r"spec-(\d+)-(\d+)-(\d+)\.fits(\.gz)?$")
 DESI_NAME = re.compile(r"coadd-.+\.fits(\.gz)?$")
@@ -160,9 +161,7 @@ def _read_file(name: str, path: str, **options: Any) -> Reading:
 
 def _targets(path: str) -> np.ndarray:
     try:
-        with warnings.catch_warnings(), fits.open(path) as hdus:
-            # a coadd that is cut still has an arm or two, and would lose its red half in silence
-            warnings.filterwarnings("error", "File may have been truncated|Error validating header", AstropyUserWarning)
+        with refusing_cut_files(), fits.open(path) as hdus:
             if not len(hdus) or not is_desi(hdus):  # the length makes astropy read to the end
                 raise KeyError("no FIBERMAP and arms")
             return np.array(hdus["FIBERMAP"].data["TARGETID"])

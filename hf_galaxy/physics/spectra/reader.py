@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from astropy.io import fits
@@ -48,11 +50,20 @@ def read_spectrum(
         is_fits = file.read(6).startswith(FITS_MAGIC)
     if not is_fits:
         return read_text(path, redshift, air)
+    with refusing_cut_files():
+        return _read_fits(path, redshift, index, redrock)
+
+
+@contextmanager
+def refusing_cut_files() -> Iterator[None]:
+    """Astropy's warning of a file that is cut becomes an error, its other warnings are ignored.
+
+    A file that is cut still has a spectrum, and would lose its redshift, its widths or its red half in silence.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
-        # A file cut behind the flux still has a spectrum, and would lose its redshift and widths in silence.
         warnings.filterwarnings("error", "File may have been truncated|Error validating header", AstropyUserWarning)
-        return _read_fits(path, redshift, index, redrock)
+        yield
 
 
 def _read_fits(path: str, redshift: float | None, index: int | None, redrock: str | Path | None) -> list[Spectrum]:
