@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from transformers.utils import logging
 
-from hf_galaxy.training.building import build
 from hf_galaxy.training.loop import DivergedError
 from hf_galaxy.training.settings import parse_settings
+from hf_galaxy.training.stages import build_stage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.disable_progress_bar()  # of every save; the bar of the run is our own
     try:
         settings = parse_settings(arguments)
-        loop = build(settings)
+        loop = build_stage(settings)
     except (ValueError, ImportError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
         return 2

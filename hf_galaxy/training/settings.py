@@ -90,6 +90,9 @@ class TrainSettings:
     simulation: dict = field(
         default_factory=dict, metadata={"help": "fields of SimulationSettings, for --online", "section": True}
     )
+    adaptation: dict = field(
+        default_factory=dict, metadata={"help": "fields of AdaptationSettings, for --stage adapt", "section": True}
+    )
 
     def __post_init__(self) -> None:
         for key, value in RATES_OF_SIZE.get(self.size, {}).items():
@@ -164,8 +167,8 @@ def _check_kinds(settings: TrainSettings) -> None:
 
 
 def _check_ranges(s: TrainSettings) -> None:
-    if s.stage != "pretrain":
-        raise ValueError(f"stage {s.stage!r} is not in this version; --stage pretrain is")
+    if s.stage != "pretrain" and not s.init_from:
+        raise ValueError(f"--stage {s.stage} starts from a model: give its folder or Hub id as --init-from")
     positive = (
         "valid_rows valid_every batch_size micro_batch lr grad_clip log_every save_every save_every_steps num_threads"
     )

@@ -40,7 +40,7 @@ def test_json_is_read_too(tmp_path):
         ({"lr": -1.0}, "lr: -1.0 must be above zero"),
         ({"ema_decay": 1.0}, "ema_decay: 1.0 must lie between 0 and 1"),
         ({"size": "huge"}, "'huge' is not one of tiny, small, base"),
-        ({"stage": "adapt"}, "stage 'adapt' is not in this version"),
+        ({"stage": "adapt"}, "--stage adapt starts from a model: give its folder or Hub id as --init-from"),
         ({"steps": 1, "galaxies": 1}, "give one"),
         ({"online": True}, "either as --data"),
         ({"data": None}, "either as --data"),
