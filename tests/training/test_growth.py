@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from hf_galaxy.training.growth import deepened, sources
-
 from tests.tiny_model import some_inputs, tiny_model
 
 
