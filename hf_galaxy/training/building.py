@@ -45,10 +45,10 @@ def build(settings: TrainSettings) -> Loop:
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)
     accelerator = make_accelerator(settings)
-    settings = _resolve_micro_batch(settings, accelerator.num_processes)
-    _check_output(settings)
+    settings = resolve_micro_batch(settings, accelerator.num_processes)
+    check_output(settings)
     source, held_out, sample = feed(settings, accelerator.device)
-    model, tokenizer = _model(settings, origin(settings), accelerator.device)
+    model, tokenizer = model_and_tokenizer(settings, origin(settings), accelerator.device)
     variables = [Variable(**entry) for entry in model.config.variables]
     noise = NoiseModel(settings_of(NoiseSettings, settings.noise, "noise"), BANDS, accelerator.device)
     asking = settings_of(ConditioningSettings, settings.conditioning, "conditioning")
@@ -97,7 +97,7 @@ def _cpu_has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def _resolve_micro_batch(settings: TrainSettings, processes: int) -> TrainSettings:
+def resolve_micro_batch(settings: TrainSettings, processes: int) -> TrainSettings:
     """Fill in the size of a unit: that of the state to resume, else an even share of the batch."""
     state = checkpoint.latest(settings.out) if settings.resume else None
     if settings.micro_batch is None and state is not None:
@@ -109,14 +109,14 @@ def _resolve_micro_batch(settings: TrainSettings, processes: int) -> TrainSettin
     return settings
 
 
-def _check_output(settings: TrainSettings) -> None:
+def check_output(settings: TrainSettings) -> None:
     if not settings.resume and checkpoint.latest(settings.out) is not None:
         raise ValueError(
             f"{settings.out} holds the state of a run: add --resume to continue it, or choose another --out"
         )
 
 
-def _model(
+def model_and_tokenizer(
     settings: TrainSettings, simulation: dict | None, device: torch.device
 ) -> tuple[GalaxyModel, GalaxyTokenizer]:
     """A new model, or the one of ``init_from``, and its tokenizer."""
