@@ -38,7 +38,7 @@ FIXED = (
     "ema_decay",
     "optimizer",
 )
-FIXED_SECTIONS = ("model", "noise", "conditioning", "simulation", "adaptation")
+FIXED_SECTIONS = ("model", "noise", "conditioning", "simulation", "adaptation", "finetuning")
 
 
 class DivergedError(RuntimeError):

@@ -93,6 +93,9 @@ class TrainSettings:
     adaptation: dict = field(
         default_factory=dict, metadata={"help": "fields of AdaptationSettings, for --stage adapt", "section": True}
     )
+    finetuning: dict = field(
+        default_factory=dict, metadata={"help": "fields of FinetuningSettings, for --stage finetune", "section": True}
+    )
 
     def __post_init__(self) -> None:
         for key, value in RATES_OF_SIZE.get(self.size, {}).items():
