@@ -38,6 +38,8 @@ class GalaxyConfig(PreTrainedConfig):
         reference_brightness (`float`): Brightness coordinate assumed of a galaxy of which no flux is known.
         simulation (`dict`, *optional*): Settings of the simulation that the model learnt from: its prior.
         training (`dict`, *optional*): What the model has seen: galaxies, data, ranges of the evidence.
+        calibration (`dict`, *optional*): What was learnt of the surveys that the model was adapted to, by name:
+            `zero_points`, mag to add to each band; `error_scale`, what to multiply its stated errors with.
         initializer_range (`float`): Factor of the standard deviation of the initial weights.
     """
 
@@ -58,6 +60,7 @@ class GalaxyConfig(PreTrainedConfig):
     reference_brightness: float | int = 3.0
     simulation: dict | None = None
     training: dict | None = None
+    calibration: dict | None = None
     initializer_range: float | int = 1.0
     rms_norm_eps: float | int = 1e-6
     pad_token_id: int | None = 0
