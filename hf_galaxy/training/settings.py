@@ -78,6 +78,8 @@ class TrainSettings:
     log_every: int = _option(50, "steps between two entries of the log")
     save_every: float = _option(10.0, "minutes between two saves")
     save_every_steps: int | None = _option(None, "steps between two saves, besides")
+    max_skipped: int = _option(0, "steps in a row without finite loss and gradient to pass over; 0 stops at the first")
+    patience: int | None = _option(None, "validations in a row without a new best after which to stop; default: never")
     tracker: str = _option("tensorboard", "where to log besides history.jsonl", ("tensorboard", "none"))
     num_threads: int | None = _option(None, "threads of torch on the CPU; runs of as many are equal bit for bit")
     model: dict = field(
@@ -174,6 +176,7 @@ def _check_ranges(s: TrainSettings) -> None:
         raise ValueError(f"--stage {s.stage} starts from a model: give its folder or Hub id as --init-from")
     positive = (
         "valid_rows valid_every batch_size micro_batch lr grad_clip log_every save_every save_every_steps num_threads"
+        " patience"
     )
     for name in (*positive.split(), "steps", "galaxies"):
         if getattr(s, name) is not None and not getattr(s, name) > 0:
@@ -182,7 +185,7 @@ def _check_ranges(s: TrainSettings) -> None:
         upper_open = name != "decay_fraction"
         if not 0 <= getattr(s, name) <= 1 or (upper_open and getattr(s, name) == 1):
             raise ValueError(f"setting {name}: {getattr(s, name)} must lie between 0 and 1")
-    for name in ("weight_decay", "warmup", "seed"):
+    for name in ("weight_decay", "warmup", "seed", "max_skipped"):
         if getattr(s, name) < 0:
             raise ValueError(f"setting {name}: {getattr(s, name)} must not be negative")
     if s.steps is not None and s.galaxies is not None:
