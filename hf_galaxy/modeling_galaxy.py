@@ -299,8 +299,8 @@ class GalaxyModel(GalaxyPreTrainedModel):
         output.query_ids, output.query_errors = query_ids, asked
         if labels is not None:
             output.log_prob = self.log_prob(output.logits, query_ids, asked, context.reference, labels)
-            known = torch.isfinite(output.log_prob)
-            output.loss = -(output.log_prob.nan_to_num() * known).sum() / known.sum().clamp(min=1)
+            known = torch.isfinite(labels)  # a density that is not finite at a label must show in the loss
+            output.loss = -output.log_prob.where(known, 0.0).sum() / known.sum().clamp(min=1)
         return output
 
 
