@@ -26,6 +26,8 @@ RATES_OF_SIZE: dict[str, dict[str, Any]] = {
     "small": {"lr": 8e-4, "batch_size": 256, "warmup": 500},
     "base": {"lr": 4e-4, "batch_size": 1024, "warmup": 1000},
 }
+# What a trained model bears: these go before the rates of a size.
+RATES_OF_STAGE: dict[str, dict[str, Any]] = {"adapt": {"lr": 2e-4, "warmup": 20, "steps": 600}}
 
 
 _SHARE = re.compile(r"(.+):(\d*\.?\d+(?:e-?\d+)?)")
@@ -100,7 +102,10 @@ class TrainSettings:
     )
 
     def __post_init__(self) -> None:
-        for key, value in RATES_OF_SIZE.get(self.size, {}).items():
+        rates = {**RATES_OF_SIZE.get(self.size, {}), **RATES_OF_STAGE.get(self.stage, {})}
+        if self.galaxies is not None:
+            rates.pop("steps", None)
+        for key, value in rates.items():
             if getattr(self, key) is None:
                 object.__setattr__(self, key, value)
         if isinstance(self.data, list) and len(self.data) == 1:
