@@ -29,8 +29,8 @@ from hf_galaxy.evaluation.calibration import (
     crps_from_quantiles,
     interval_coverage,
     pit_deviation,
-    tarp,
 )
+from hf_galaxy.evaluation.joint import tarp_ranks
 from hf_galaxy.evaluation.photoz import photoz_by_bin, photoz_statistics, residual_statistics
 from hf_galaxy.evaluation.report import assemble_report, to_plain, write_report
 from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
@@ -201,7 +201,7 @@ def joint_metrics(galaxy: Any, observed: Any, galaxies: GalaxyTable, n: int, dra
     truth, samples = (np.arcsinh(a / [1, 1, 1, 1, 2.0]) for a in (truth, samples))  # equivalent widths span decades
     scale = truth.std(axis=0)
     reference = np.random.default_rng(0).permutation(truth)
-    rank = tarp(samples / scale, truth / scale, reference / scale)
+    rank = tarp_ranks(samples / scale, truth / scale, reference / scale)
     return {
         "properties": JOINT,
         "galaxies": len(truth),

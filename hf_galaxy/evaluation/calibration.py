@@ -34,7 +34,7 @@ class PitHistogram(NamedTuple):
 
 
 class CoverageCurve(NamedTuple):
-    """Share of truths inside central intervals: ``level`` stated, ``observed`` found, with its binomial band."""
+    """Share of truths inside an interval or below a quantile: ``level`` stated, ``observed`` found, binomial band."""
 
     level: NDArray[np.float64]
     observed: NDArray[np.float64]
@@ -119,6 +119,14 @@ def central_coverage(pit: ArrayLike, levels: ArrayLike, confidence: float = 0.99
     return CoverageCurve(levels, observed, lower / pit.size, upper / pit.size)
 
 
+def quantile_coverage(pit: ArrayLike, levels: ArrayLike, confidence: float = 0.99) -> CoverageCurve:
+    """Share of truths below the quantile of each level, with the binomial band under honesty."""
+    pit, levels = _pit(pit), np.atleast_1d(np.asarray(levels, dtype=float))
+    observed = np.mean(pit[None, :] <= levels[:, None], axis=1)
+    lower, upper = stats.binom.interval(confidence, pit.size, levels)
+    return CoverageCurve(levels, observed, lower / pit.size, upper / pit.size)
+
+
 def interval_coverage(lower: ArrayLike, upper: ArrayLike, truth: ArrayLike) -> float:
     """Share of truths with ``lower <= truth <= upper``; all of shape (n,)."""
     lower, upper, truth = (np.asarray(a, dtype=float) for a in (lower, upper, truth))
@@ -182,24 +190,6 @@ def reliability(
     frequency = np.bincount(index, weights=outcome, minlength=bins)[full] / count
     lower, upper = stats.binom.interval(confidence, count, stated)
     return ReliabilityCurve(stated, frequency, count, lower / count, upper / count)
-
-
-def tarp(samples: ArrayLike, truth: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
-    """Joint calibration: credibility of the truth in balls around random points; uniform for an honest posterior.
-
-    For each galaxy, the mid-rank of the distance of the truth from its reference point among the distances of the joint
-    draws (Lemos et al. 2023, "TARP"). Any function of PIT values applies to the result.
-
-    Args:
-        samples: (n_galaxy, n_sample, n_property), scaled by the caller so that distances mean something.
-        truth: (n_galaxy, n_property).
-        reference: (n_galaxy, n_property), drawn independently of the truths.
-    """
-    samples, truth, reference = (np.asarray(a, dtype=float) for a in (samples, truth, reference))
-    if samples.ndim != 3 or truth.shape != samples[:, 0].shape or reference.shape != truth.shape:
-        raise ValueError(f"shapes {samples.shape}, {truth.shape}, {reference.shape} are not (n, s, d), (n, d), (n, d)")
-    distance = np.linalg.norm(samples - reference[:, None, :], axis=2)
-    return pit_from_samples(distance, np.linalg.norm(truth - reference, axis=1))
 
 
 def calibration_test(pit: ArrayLike, false_alarm: float = 1e-3) -> CalibrationTest:

@@ -59,6 +59,14 @@ class ResidualStatistics(NamedTuple):
     standard_deviation: float
 
 
+class ResidualBin(NamedTuple):
+    """Statistics of the galaxies with ``lower <= value < upper`` (the last bin holds its upper edge)."""
+
+    lower: float
+    upper: float
+    statistics: ResidualStatistics
+
+
 def sigma_nmad(residual: ArrayLike) -> float:
     """Normalised median absolute deviation about the median; NaN of an empty array."""
     residual = np.asarray(residual, dtype=float)
@@ -91,23 +99,36 @@ def photoz_statistics(z_phot: ArrayLike, z_true: ArrayLike) -> PhotozStatistics:
     )
 
 
+def odds_interval(z_phot: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Limits ``z_phot ∓ 0.03 (1 + z_phot)``; the probability between them is the odds of the estimate.
+
+    Hernán-Caballero et al. (2021, A&A 654, A101).
+    """
+    z_phot = np.asarray(z_phot, dtype=float)
+    half = OUTLIER_NARROW * (1 + z_phot)
+    return z_phot - half, z_phot + half
+
+
 def photoz_by_bin(z_phot: ArrayLike, z_true: ArrayLike, value: ArrayLike, edges: ArrayLike) -> list[PhotozBin]:
-    """The same in bins of another quantity, such as magnitude; galaxies outside every bin are left out.
+    """The same in bins of another quantity, such as magnitude or odds; galaxies outside every bin are left out.
 
     Raises:
         ValueError: ``edges`` do not increase, or the shapes differ.
     """
     z_phot, z_true = _paired(z_phot, z_true)
-    value, edges = np.asarray(value, dtype=float), np.asarray(edges, dtype=float)
-    if value.shape != z_phot.shape:
-        raise ValueError(f"value has shape {value.shape}, redshifts have {z_phot.shape}: give one value a galaxy")
-    if edges.ndim != 1 or edges.size < 2 or np.any(np.diff(edges) <= 0):
-        raise ValueError(f"edges of bins must be two or more increasing numbers, not {edges.tolist()}")
-    bins = []
-    for lower, upper in pairwise(edges):
-        inside = (value >= lower) & ((value < upper) | ((value == upper) & (upper == edges[-1])))
-        bins.append(PhotozBin(float(lower), float(upper), photoz_statistics(z_phot[inside], z_true[inside])))
-    return bins
+    return [
+        PhotozBin(lower, upper, photoz_statistics(z_phot[inside], z_true[inside]))
+        for lower, upper, inside in _bins(value, edges, z_phot.shape)
+    ]
+
+
+def residuals_by_bin(predicted: ArrayLike, truth: ArrayLike, value: ArrayLike, edges: ArrayLike) -> list[ResidualBin]:
+    """Residuals of a property in bins of another quantity, or of its own true value; see ``photoz_by_bin``."""
+    predicted, truth = _paired(predicted, truth)
+    return [
+        ResidualBin(lower, upper, residual_statistics(predicted[inside], truth[inside]))
+        for lower, upper, inside in _bins(value, edges, truth.shape)
+    ]
 
 
 def residual_statistics(predicted: ArrayLike, truth: ArrayLike) -> ResidualStatistics:
@@ -122,6 +143,18 @@ def residual_statistics(predicted: ArrayLike, truth: ArrayLike) -> ResidualStati
         sigma_nmad=sigma_nmad(residual),
         standard_deviation=float(np.std(residual)),
     )
+
+
+def _bins(value: ArrayLike, edges: ArrayLike, shape: tuple) -> list[tuple[float, float, NDArray[np.bool_]]]:
+    value, edges = np.asarray(value, dtype=float), np.asarray(edges, dtype=float)
+    if value.shape != shape:
+        raise ValueError(f"value has shape {value.shape}, estimates have {shape}: give one value a galaxy")
+    if edges.ndim != 1 or edges.size < 2 or np.any(np.diff(edges) <= 0):
+        raise ValueError(f"edges of bins must be two or more increasing numbers, not {edges.tolist()}")
+    return [
+        (float(low), float(high), (value >= low) & ((value < high) | ((value == high) & (high == edges[-1]))))
+        for low, high in pairwise(edges)
+    ]
 
 
 def _paired(predicted: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from hf_galaxy.evaluation.photoz import (
+    odds_interval,
     photoz_by_bin,
     photoz_statistics,
     residual_statistics,
+    residuals_by_bin,
     scaled_error,
     sigma_nmad,
 )
@@ -59,6 +61,20 @@ def test_residuals_keep_their_unit():
     assert result.standard_deviation == pytest.approx(np.std([0.2, 0.0, -0.3]))
 
 
+def test_residuals_in_bins_of_the_true_value():
+    truth = np.array([1.0, 2.0, 10.0, 20.0, 100.0])
+    residual = np.array([0.5, 1.5, -2.0, -4.0, 9.0])
+    bins = residuals_by_bin(truth + residual, truth, truth, [0, 5, 50])
+    assert [b.statistics.n for b in bins] == [2, 2]
+    assert [b.statistics.bias for b in bins] == pytest.approx([1.0, -3.0])
+    assert bins[1].statistics.sigma_nmad == pytest.approx(1.4826)
+
+
+def test_odds_are_counted_within_three_per_cent():
+    low, high = odds_interval([0.0, 1.0])
+    assert low == pytest.approx([-0.03, 0.94]) and high == pytest.approx([0.03, 1.06])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -66,6 +82,7 @@ def test_residuals_keep_their_unit():
         (lambda: photoz_statistics([0.1, np.nan], [0.1, 0.2]), "1 of 2 pairs are not finite, the first in row 1"),
         (lambda: photoz_by_bin([0.1], [0.1], [20.0], [21.0, 20.0]), "increasing"),
         (lambda: photoz_by_bin([0.1], [0.1], [20.0, 21.0], [20.0, 21.0]), "one value a galaxy"),
+        (lambda: residuals_by_bin([0.1], [0.1], [20.0, 21.0], [20.0, 21.0]), "one value a galaxy"),
     ],
 )
 def test_bad_input_is_refused(call, message):
