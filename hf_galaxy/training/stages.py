@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .adaptation.building import build_adaptation
 from .building import build
 from .loop import Loop
 from .settings import TrainSettings
 
-BUILDERS: dict[str, Callable[[TrainSettings], Loop]] = {"pretrain": build}
+BUILDERS: dict[str, Callable[[TrainSettings], Loop]] = {"pretrain": build, "adapt": build_adaptation}
 
 
 def build_stage(settings: TrainSettings) -> Loop:
