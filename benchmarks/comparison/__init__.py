@@ -1,1 +1,1 @@
-"""What `python -m benchmarks.compare` is made of: peers behind one interface, sizes, a cache, figures of merit, plots."""
+"""What `python -m benchmarks.compare` is made of: peers behind one interface, a cache, figures of merit, plots."""
