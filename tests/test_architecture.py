@@ -23,7 +23,7 @@ FORBIDDEN_AT_IMPORT = {"environ", "getenv", "open", "print", "basicConfig", "mkd
 
 # What each room may import from the package, besides itself.
 POSTERIOR = {"hub", "data", "checkpoints", "evidence", "inference", "posterior"}
-EVERYTHING = POSTERIOR | {"physics", "training", "evaluation", "plotting", "publish"}
+EVERYTHING = POSTERIOR | {"physics", "training", "evaluation", "plotting", "assessment", "publish"}
 MAY_IMPORT = {
     "hub": set(),
     "physics": set(),
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "evidence": {"hub", "data"},
     "inference": {"hub", "evidence"},
     "posterior": POSTERIOR,
+    "assessment": POSTERIOR | {"physics", "evaluation", "plotting"},
     "training": {"hub", "physics", "data", "evaluation"},
     "publish": EVERYTHING,
     "figures": POSTERIOR | {"plotting"},
