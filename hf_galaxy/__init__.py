@@ -4,9 +4,11 @@ Importing this package registers its classes with the Auto factories of transfor
 """
 
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from .configuration_galaxy import GalaxyConfig
 from .modeling_galaxy import GalaxyModel
+from .pipeline_galaxy import TASK, GalaxyInferencePipeline
 from .posterior import GalaxyPosterior
 from .tokenization_galaxy import GalaxyTokenizer
 from .variables_galaxy import BANDS, PROPERTIES, Variable
@@ -14,6 +16,7 @@ from .variables_galaxy import BANDS, PROPERTIES, Variable
 AutoConfig.register(GalaxyConfig.model_type, GalaxyConfig, exist_ok=True)
 AutoModel.register(GalaxyConfig, GalaxyModel, exist_ok=True)
 AutoTokenizer.register(GalaxyConfig, GalaxyTokenizer, exist_ok=True)
+PIPELINE_REGISTRY.register_pipeline(TASK, GalaxyInferencePipeline, pt_model=AutoModel, type="multimodal")
 
 # Saved folders carry the code of these classes, so that they load where this package is not installed.
 GalaxyConfig.register_for_auto_class()

@@ -1,4 +1,4 @@
-"""Finding and loading a checkpoint: the shipped one, a folder, or a repository of the Hub."""
+"""Finding, loading and saving a checkpoint: the shipped one, a folder, or a repository of the Hub."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from transformers.utils import logging
 
 from .configuration_galaxy import GalaxyConfig
 from .modeling_galaxy import GalaxyModel
+from .pipeline_galaxy import GalaxyInferencePipeline
 from .tokenization_galaxy import GalaxyTokenizer
 
 SHIPPED = Path(__file__).parent / "checkpoint"
@@ -48,6 +49,12 @@ def load_pretrained(
         if tokenizer.variables != tuple(config.variable_table().values()):
             raise ValueError("its variables are not those of config.json")
     return model, tokenizer
+
+
+def save_pretrained(model: GalaxyModel, tokenizer: GalaxyTokenizer, folder: str | Path) -> None:
+    """Write weights, tokenizer and code: what `AutoModel`, `AutoTokenizer` and `pipeline` need, hf_galaxy or not."""
+    with _no_progress_bars():
+        GalaxyInferencePipeline(model=model, tokenizer=tokenizer).save_pretrained(folder)
 
 
 @contextmanager
@@ -108,4 +115,4 @@ def _check(folder: Path) -> None:
         raise ValueError(f"{folder / WEIGHTS}: damaged or truncated ({error}); restore the file") from None
 
 
-__all__ = ["SHIPPED", "load_pretrained"]
+__all__ = ["SHIPPED", "load_pretrained", "save_pretrained"]

@@ -21,13 +21,14 @@ import torch
 from astropy.table import Column, QTable
 from torch import Tensor
 
-from .checkpoints import load_pretrained
+from .checkpoints import load_pretrained, save_pretrained
 from .coordinates_galaxy import Coordinates
 from .data.catalogues import Catalogue, read_catalogue
 from .densities_galaxy import MixtureDensity
 from .evidence import Evidence
 from .inference import Inference
 from .modeling_galaxy import GalaxyModel
+from .survey_system import SurveySystem
 from .tokenization_galaxy import GalaxyTokenizer
 from .variables_galaxy import Variable
 
@@ -46,7 +47,8 @@ class GalaxyPosterior:
     def __init__(self, model: GalaxyModel, tokenizer: GalaxyTokenizer, evidence: Evidence | None = None) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.evidence = Evidence.nothing(tokenizer.variables) if evidence is None else evidence
-        self._inference = Inference(self.model, self.evidence)
+        self._system = SurveySystem(self.evidence, model.config.calibration)
+        self._inference = Inference(self.model, self._system.corrected())
 
     @classmethod
     def from_pretrained(
@@ -62,8 +64,7 @@ class GalaxyPosterior:
 
     def save_pretrained(self, folder: str) -> None:
         """Write weights, tokenizer and code: a folder that `AutoModel` loads also where hf_galaxy is not installed."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        save_pretrained(self.model, self.tokenizer, folder)
 
     # ---- evidence
 
@@ -90,7 +91,9 @@ class GalaxyPosterior:
             unit: Unit of flux columns that have none.
             given: Columns of properties that are evidence too.
             **known: `name=value` or `name=(value, error)`; numbers or arrays of `n_galaxy`, in the units of the table
-                of variables, or astropy quantities.
+                of variables, or astropy quantities. `survey="name"` says where the fluxes are from; with a model that
+                was adapted to that survey they are corrected by the zero points and error ratios that it learnt
+                (`model.config.calibration`), and answers about bands are given back in the survey's own system.
 
         Raises:
             ValueError: The evidence has no single meaning; the message names column, row and remedy.
@@ -113,7 +116,7 @@ class GalaxyPosterior:
     def extrapolated(self) -> np.ndarray:
         """`(n_galaxy,)` number of values beyond the range that the model was trained on."""
         ranges = (self.model.config.training or {}).get("ranges", {})
-        return self.evidence.outside(ranges)
+        return self._system.corrected().outside(ranges)
 
     # ---- answers
 
@@ -138,7 +141,8 @@ class GalaxyPosterior:
 
         t = self._ask(names, error, solve).double()
         coordinates = self._coordinates(*names)
-        return torch.stack([coordinates.inverse(column) for column in t.unbind(-1)], dim=-1).numpy()
+        values = torch.stack([coordinates.inverse(column) for column in t.unbind(-1)], dim=-1).numpy()
+        return self._system.back(values, names)
 
     def mean(self, name: str) -> np.ndarray:
         """Posterior mean `(n_galaxy,)` in physical units."""
@@ -150,20 +154,23 @@ class GalaxyPosterior:
 
     def pdf(self, name: str, grid: Sequence[float] | u.Quantity, error: float = 0.0) -> np.ndarray:
         """Density `(n_galaxy, grid)` per physical unit, on a grid of physical values."""
-        x = torch.as_tensor(self._physical(name, grid))
+        factor = torch.as_tensor(self._system.factors(name))
+        x = factor * torch.as_tensor(self._physical(name, grid))
         coordinates = self._coordinates(name)
         t = coordinates.forward(x.unsqueeze(-1)).squeeze(-1)
-        log_slope = coordinates.log_slope(x.unsqueeze(-1)).squeeze(-1)
+        log_slope = coordinates.log_slope(x.unsqueeze(-1)).squeeze(-1) + factor.log()
 
-        def evaluate(_: slice, density: MixtureDensity) -> Tensor:
-            return density.log_prob(t.float().unsqueeze(0).to(density.loc.device)).double()
+        def evaluate(rows: slice, density: MixtureDensity) -> Tensor:
+            mine = t if len(t) == 1 else t[rows]
+            return density.log_prob(mine.float().to(density.loc.device)).double()
 
         # A value that the transform cannot take (below -1 for log(1 + y)) has no density.
         return torch.exp(self._ask([name], error, evaluate) + log_slope).nan_to_num(0.0).numpy()
 
     def cdf(self, name: str, value: Sequence[float] | float) -> np.ndarray:
         """Cumulative probability `(n_galaxy,)` at one value for all, or at a value for each galaxy."""
-        x = torch.as_tensor(np.broadcast_to(self._physical(name, value), (self.n_galaxy,)).copy())
+        x = np.broadcast_to(self._physical(name, value), (self.n_galaxy,)) * self._system.factors(name)[:, 0]
+        x = torch.as_tensor(x)
         t = self._coordinates(name).forward(x.unsqueeze(-1)).float()
         answer = self._ask([name], 0.0, lambda rows, density: density.cdf(t[rows].to(density.loc.device)))
         return answer[:, 0].double().numpy()
@@ -191,18 +198,20 @@ class GalaxyPosterior:
         if own := [n for n in names if self.evidence.known[:, self.evidence.column(self._asked(n))].any()]:
             raise ValueError(f"log_prob: {own[0]} is evidence already; leave it out of the table")
         x = np.stack([np.broadcast_to(self._physical(n, table[n]), (self.n_galaxy,)) for n in names], axis=1)
-        x = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float64))
+        factor = torch.as_tensor(self._system.factors(*names))
+        x = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float64)) * factor
         coordinates = self._coordinates(*names)
-        t, asked = coordinates.forward(x).float(), torch.tensor([float((errors or {}).get(n, 0.0)) for n in names])
-        chain = self._inference.chain(self._tokens(*names), t, coordinates.error(asked.double()).float())
-        return (chain.double() + coordinates.log_slope(x)).sum(-1).numpy()
+        asked = factor * torch.tensor([float((errors or {}).get(n, 0.0)) for n in names], dtype=torch.float64)
+        t = coordinates.forward(x).float()
+        chain = self._inference.chain(self._tokens(*names), t, coordinates.error(asked).float())
+        return (chain.double() + coordinates.log_slope(x) + factor.log()).sum(-1).numpy()
 
     def log_prob_photometry(self) -> np.ndarray:
         """Log density `(n_galaxy,)` of the known fluxes as measured, given the other evidence; NaN without fluxes.
 
         Per coordinate (arcsinh flux), so that values compare between galaxies with the same bands.
         """
-        return self._inference.log_prob_photometry().numpy()
+        return self._inference.log_prob_photometry().numpy() + self._system.log_slope()
 
     def sample(self, n: int, names: Sequence[str], seed: int | None = None) -> dict[str, np.ndarray]:
         """Joint draws: `{name: (n_galaxy, n)}` in physical units; of a category its names.
@@ -221,9 +230,10 @@ class GalaxyPosterior:
         generator.manual_seed(seed) if seed is not None else generator.seed()
         t = self._inference.draws(self._tokens(*names), n, generator)
         draws = self._coordinates(*names).inverse(t.double()).numpy()
+        draws = self._system.back(np.swapaxes(draws, 1, 2), names)
         answer = {}
         for i, variable in enumerate(variables):
-            column = draws[..., i]
+            column = draws[:, i]
             if variable.categories:
                 column = np.asarray(variable.categories)[np.rint(column).astype(int)]
             answer[variable.name] = column
@@ -272,6 +282,7 @@ class GalaxyPosterior:
             "bands": " ".join(v.name for v in self.variables if v.kind == "flux"),
             "properties": " ".join(v.name for v in self.variables if v.kind == "property"),
             "galaxies seen": f"{training['galaxies_seen']:,}" if "galaxies_seen" in training else "unknown",
+            "adapted to": " ".join(config.calibration or ()) or "no survey",
             "simulation": str(config.simulation) if config.simulation else "unknown",
         }
 
@@ -311,7 +322,7 @@ class GalaxyPosterior:
                 raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
         if not 0 <= error < float("inf"):
             raise ValueError(f"error={error}: an asked error is a number, zero or above")
-        asked = torch.full((len(names),), float(error), dtype=torch.float64)
+        asked = torch.as_tensor(self._system.factors(*names)) * float(error)
         return self._inference.ask(self._tokens(*names), self._coordinates(*names).error(asked).float(), use)
 
     def _moments(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -323,7 +334,7 @@ class GalaxyPosterior:
             mean = (weight * x).sum(-1)
             return torch.stack([mean, (weight * (x - mean.unsqueeze(-1)) ** 2).sum(-1).sqrt()], dim=-1)
 
-        mean, std = self._ask([name], 0.0, integrate).numpy().T
+        mean, std = self._system.back(self._ask([name], 0.0, integrate).numpy()[:, None], [name])[:, 0].T
         return mean, std
 
     def _table(self, names: Sequence[str], levels: Sequence[float], error: float) -> QTable:
