@@ -29,6 +29,7 @@ FREEDOM = 3.0  # of the Student t
 LOG_VARIANCE = (math.log(1e-4), math.log(150.0))
 MAX_LOSS = 50.0
 NEGATIVE = -1e4
+PACKS = 4  # groups of galaxies with as much to show, in training
 BATCH_ASKED = 64  # galaxies a batch when it is asked, as its authors do
 
 
@@ -111,18 +112,24 @@ class Attention(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """Post-norm self-attention with an additive mask that has a gain of its own."""
+    """Post-norm self-attention with a bias by wavelength that has a gain of its own.
 
-    def __init__(self, heads: int, hidden: int) -> None:
+    Args:
+        gain_on_padding: The gain multiplies what hides the padding too, as released.
+    """
+
+    def __init__(self, heads: int, hidden: int, gain_on_padding: bool) -> None:
         super().__init__()
+        self.gain_on_padding = gain_on_padding
         self.attention = Attention(heads)
         self.first, self.second = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
         self.mlp = nn.Sequential(nn.Linear(WIDTH, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, WIDTH))
         self.gain = nn.Parameter(torch.ones(()))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``x`` (B, V, D), ``mask`` (B, V, V)."""
-        x = self.first(x + self.attention(x, x, self.gain * mask))
+    def forward(self, x: Tensor, padding: Tensor, bias: Tensor) -> Tensor:
+        """``x`` (B, V, D), what hides the ``padding`` and ``bias`` by wavelength (B, V, V)."""
+        mask = self.gain * (padding + bias) if self.gain_on_padding else padding + self.gain * bias
+        x = self.first(x + self.attention(x, x, mask))
         return self.second(x + self.mlp(x))
 
 
@@ -147,9 +154,10 @@ class Ojala(nn.Module):
     Args:
         tokens: The variables.
         class_heads: Sizes of further linear heads on the read-out; counted and trained, never asked here.
+        gain_on_padding: See ``EncoderBlock``.
     """
 
-    def __init__(self, tokens: OjalaTokens, class_heads: Sequence[int] = ()) -> None:
+    def __init__(self, tokens: OjalaTokens, class_heads: Sequence[int] = (), gain_on_padding: bool = True) -> None:
         super().__init__()
         count = len(tokens.wavelength)
         self.embedding, self.bias = nn.Embedding(count + 1, WIDTH), nn.Embedding(count + 1, WIDTH)
@@ -158,7 +166,7 @@ class Ojala(nn.Module):
         facts = torch.stack([tokens.wavelength.nan_to_num(), has.float(), tokens.narrow.float()], -1)
         self.register_buffer("facts", facts)
         self.wavelength_bias = WavelengthBias(tokens)
-        self.encoder = nn.ModuleList([EncoderBlock(16, 1024), EncoderBlock(8, 512)])
+        self.encoder = nn.ModuleList([EncoderBlock(16, 1024, gain_on_padding), EncoderBlock(8, 512, gain_on_padding)])
         self.decoder = nn.ModuleList([DecoderBlock(16, 2048), DecoderBlock(8, 1024), DecoderBlock(4, 512)])
         sizes = (WIDTH, 2048, 1024, 512, 256)
         layers = [(nn.Linear(a, b), nn.GELU(), nn.Dropout(0.1)) for a, b in pairwise(sizes)]
@@ -170,19 +178,22 @@ class Ojala(nn.Module):
         """(V, D)."""
         return self.embedding.weight[1:] + self.facts[:, 1:2] * self.wavelength_mlp(self.facts)
 
-    def encode(self, values: Tensor, shown: Tensor, wavelength_bias: bool = True) -> Tensor:
+    def encode(
+        self, values: Tensor, shown: Tensor, wavelength_bias: bool = True, columns: Tensor | None = None
+    ) -> Tensor:
         """Encoded context (B, V, D) of standardised values (B, V) and what of them is shown (B, V).
 
-        ``wavelength_bias=False`` is what the released inference does, though training had the bias.
+        ``wavelength_bias=False`` is what the released inference does, though training had the bias. ``columns`` (B, V)
+        says which variables these are, if not all in their order.
         """
-        vectors = self.variable_vectors()
-        x = F.gelu(vectors * (values * shown).unsqueeze(-1) + self.bias.weight[1:])
+        vectors, offset, bias = self.variable_vectors(), self.bias.weight[1:], self.wavelength_bias()
+        if columns is not None:
+            vectors, offset, bias = vectors[columns], offset[columns], bias[columns[:, :, None], columns[:, None, :]]
+        x = F.gelu(vectors * (values * shown).unsqueeze(-1) + offset)
         pair = shown[:, :, None] & shown[:, None, :]
-        mask = NEGATIVE * (~pair).to(x.dtype)
-        if wavelength_bias:
-            mask = mask + self.wavelength_bias()
+        padding = NEGATIVE * (~pair).to(x.dtype)
         for block in self.encoder:
-            x = block(x, mask)
+            x = block(x, padding, bias if wavelength_bias else torch.zeros_like(bias))
         return x
 
     def answer(self, memory: Tensor, shown: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -229,13 +240,18 @@ class Standardiser:
 
 
 def draw_mask(
-    known: Tensor, observation: Tensor, weight: Tensor, generator: torch.Generator | None = None
+    known: Tensor,
+    observation: Tensor,
+    weight: Tensor,
+    generator: torch.Generator | None = None,
+    full_share: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Context (n, V) and targets (n, 5) in OJALA's way, both among what is known.
 
     A random number of the shuffled tokens is cut off; five targets are drawn by weight and removed; of the rest (all if
     the first target is an observation, else the observations) each stays with a probability k w / mean(w), k uniform;
-    fewer than five are filled up to five.
+    fewer than five are filled up to five. A share ``full_share`` (none as released) of the galaxies shows all its other
+    observations and no property, as it is when the network is asked.
     """
     n, count = known.shape
 
@@ -256,7 +272,11 @@ def draw_mask(
     few = context.sum(1, keepdim=True) < TARGETS
     heaviest = (weight + uniform(n, count) * 1e-3).masked_fill(~candidates, -torch.inf).topk(TARGETS, 1).indices
     filled = torch.zeros_like(context).scatter(1, heaviest, True) & candidates
-    return torch.where(few, context | filled, context), targets
+    context = torch.where(few, context | filled, context)
+    if not full_share:
+        return context, targets
+    full = uniform(n, 1) < full_share
+    return torch.where(full, (known & observation).scatter(1, targets, False), context), targets
 
 
 def target_weights(known: Tensor) -> Tensor:
@@ -264,16 +284,36 @@ def target_weights(known: Tensor) -> Tensor:
     return (1.0 / known.float().mean(0).clamp(min=1.0 / MAX_WEIGHT)).clamp(max=MAX_WEIGHT)
 
 
-def loss(model: Ojala, standardiser: Standardiser, values: Tensor, known: Tensor, generator=None) -> Tensor:
+def loss(
+    model: Ojala, standardiser: Standardiser, values: Tensor, known: Tensor, generator=None, full_share: float = 0.0
+) -> Tensor:
     """The training loss of one batch of standardised values: draws the mask, asks, scores."""
     tokens = standardiser.tokens
     device = values.device
     weight = target_weights(known)
-    shown, targets = draw_mask(known, tokens.observation.to(device), weight, generator)
-    mean, log_variance = model(values, shown, targets)
+    shown, targets = draw_mask(known, tokens.observation.to(device), weight, generator, full_share)
+    mean, log_variance = answer_packed(model, values, shown, targets)
     return negative_log_likelihood(
         mean.float(), log_variance.float(), values.gather(1, targets), targets, standardiser
     ).mean()
+
+
+def answer_packed(model: Ojala, values: Tensor, shown: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``model(values, shown, queries)`` gives, without the work on what is not shown.
+
+    Galaxies with as much to show go together, and of each only what is shown.
+    """
+    count = shown.sum(1)
+    order = count.argsort()
+    parts = []
+    for rows in order.chunk(PACKS):
+        # The first columns of a stable sort of true before false are those shown, in their order.
+        columns = (~shown[rows]).to(torch.uint8).argsort(dim=1, stable=True)[:, : max(1, int(count[rows].max()))]
+        kept = shown[rows].gather(1, columns)
+        memory = model.encode(values[rows].gather(1, columns), kept, columns=columns)
+        parts.append(torch.stack(model.answer(memory, kept, queries[rows])))
+    mean, log_variance = torch.cat(parts, 1)[:, order.argsort()]
+    return mean, log_variance
 
 
 def negative_log_likelihood(

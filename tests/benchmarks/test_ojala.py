@@ -110,3 +110,39 @@ def test_asking_one_by_one_is_asking_at_once(bias):
         memory = model.encode(values, known, bias)
         at_once = torch.stack(model.answer(memory, known, torch.tensor([[62, 70]]).expand(70, -1)), -1)
     torch.testing.assert_close(one_by_one, at_once)
+
+
+@pytest.mark.parametrize("gain_on_padding", [True, False])
+def test_packing_changes_the_speed_alone(gain_on_padding):
+    torch.manual_seed(0)
+    tokens = ojala.OjalaTokens.default()
+    model = ojala.Ojala(tokens, gain_on_padding=gain_on_padding).eval()
+    generator = torch.Generator().manual_seed(0)
+    values, known = torch.randn(30, 81, generator=generator), torch.rand(30, 81, generator=generator) < 0.9
+    shown, queries = ojala.draw_mask(known, tokens.observation, torch.ones(81), generator, full_share=0.5)
+    full = (shown == (known & tokens.observation).scatter(1, queries, False)).all(1).float().mean()
+    assert 0.2 < full < 0.8, "about half show all other observations"
+    with torch.no_grad():
+        whole, packed = model(values, shown, queries), ojala.answer_packed(model, values, shown, queries)
+    torch.testing.assert_close(packed, whole, atol=2e-5, rtol=2e-5)  # other order of the same sums
+
+
+def test_a_gain_that_spares_the_padding_leaves_it_hidden():
+    """As released a gain near zero would show the padding; corrected it cannot."""
+    torch.manual_seed(0)
+    tokens = ojala.OjalaTokens.default()
+    values, shown = torch.randn(2, 81), tokens.observation.expand(2, -1).clone()
+    shown[:, 5] = False
+    changed = values.clone()
+    model = {gain: ojala.Ojala(tokens, gain_on_padding=gain).eval() for gain in (True, False)}
+    for one in model.values():
+        for block in one.encoder:
+            torch.nn.init.zeros_(block.gain)
+    # what is hidden still has a bias vector of its own, so that its presence is seen in the other tokens
+    bias = {gain: one.bias.weight.data for gain, one in model.items()}
+    for gain, seen in ((True, True), (False, False)):
+        with torch.no_grad():
+            before = model[gain].encode(values, shown)[:, 0].clone()
+            bias[gain][6] += 10.0
+            after = model[gain].encode(changed, shown)[:, 0]
+        assert (not torch.allclose(before, after, atol=1e-4)) == seen
