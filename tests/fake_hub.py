@@ -1,4 +1,4 @@
-"""A Hub on the loopback interface, in memory: enough to create data sets, upload files and read them back.
+"""A Hub on the loopback interface, in memory: create repositories, commit (LFS too), list, tag, and read files back.
 
 The routes are those that huggingface_hub calls without Xet (``HF_HUB_DISABLE_XET=1``). A client must have its
 environment (``FakeHub.environment``) before it imports huggingface_hub, so it is to run in a process of its own.
@@ -10,11 +10,16 @@ import base64
 import hashlib
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Answer = tuple[int, dict[str, str], bytes]
+Files = dict[str, bytes]
+LFS = (".safetensors", ".parquet", ".png")
+KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+NOW = "2026-01-01T00:00:00.000Z"
 
 
 def _json(value: object, status: int = 200) -> Answer:
@@ -25,17 +30,57 @@ def _missing(code: str) -> Answer:
     return 404, {"X-Error-Code": code, "X-Error-Message": code}, b"{}"
 
 
+def _etag(path: str, data: bytes) -> str:
+    """What git calls a file: the hash of its blob, or of its contents where LFS keeps it."""
+    if path.endswith(LFS):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _entry(path: str, data: bytes) -> dict:
+    entry = {"type": "file", "oid": _etag(path, data), "size": len(data), "path": path}
+    lfs = {"oid": _etag(path, data), "size": len(data), "pointerSize": 130}
+    return entry | ({"lfs": lfs} if path.endswith(LFS) else {})
+
+
+class Repository:
+    """The commits of one repository, the newest last."""
+
+    def __init__(self) -> None:
+        self.commits: list[tuple[str, Files]] = [("0" * 40, {})]
+        self.tags: dict[str, str] = {}
+
+    @property
+    def files(self) -> Files:
+        """Of the newest commit."""
+        return self.commits[-1][1]
+
+    def at(self, revision: str) -> tuple[str, Files] | None:
+        """The commit that a branch, tag or hash names."""
+        if revision == "main":
+            return self.commits[-1]
+        return next((c for c in self.commits if c[0] == self.tags.get(revision, revision)), None)
+
+    def commit(self, files: Files) -> str:
+        contents = sorted((path, _etag(path, data)) for path, data in files.items())
+        sha = hashlib.sha1(repr((len(self.commits), contents)).encode()).hexdigest()
+        self.commits.append((sha, files))
+        return sha
+
+
 class FakeHub:
-    """Data sets by name, each a mapping of file to bytes; a context manager that serves them.
+    """Repositories by kind and name; a context manager that serves them.
 
     Attributes:
-        datasets: name: {file: contents}.
+        repositories: (kind, name): repository; kinds are model, dataset and space.
         endpoint: Address of the server.
+        token: What a client must show to write.
     """
 
     def __init__(self) -> None:
-        self.datasets: dict[str, dict[str, bytes]] = {}
-        self._blobs: dict[str, bytes] = {}
+        self.repositories: dict[tuple[str, str], Repository] = {}
+        self.token = "hf_fake"
+        self._blobs: Files = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -47,10 +92,14 @@ class FakeHub:
         self._server.shutdown()
         self._server.server_close()
 
+    def files(self, kind: str, name: str) -> Files:
+        """The files of the newest commit of a repository."""
+        return self.repositories[kind, name].files
+
     def environment(self, home: Path) -> dict[str, str]:
         """What a client needs in its environment to take this for the Hub."""
         flags = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0"}
-        return {"HF_ENDPOINT": self.endpoint, "HF_HOME": str(home), "HF_TOKEN": "hf_fake", **flags}
+        return {"HF_ENDPOINT": self.endpoint, "HF_HOME": str(home), "HF_TOKEN": self.token, **flags}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
@@ -62,7 +111,9 @@ class FakeHub:
                 pass
 
             def answer(self) -> None:
-                status, headers, data = hub._answer(self.command, unquote(urlsplit(self.path).path), self._body())
+                url = urlsplit(self.path)
+                parts = unquote(url.path).strip("/").split("/")
+                status, headers, data = hub._answer(self.command, parts, url.query, self._body(), self.headers)
                 self.send_response(status)
                 for key, value in ({"Content-Length": str(len(data))} | headers).items():
                     self.send_header(key, value)
@@ -80,34 +131,43 @@ class FakeHub:
                 self.rfile.readline()
                 return body
 
-            do_GET = do_HEAD = do_POST = do_PUT = answer
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
         return Handler
 
-    def _answer(self, method: str, path: str, body: bytes) -> Answer:
-        parts = path.strip("/").split("/")
-        if path == "/api/repos/create":
+    def _answer(self, method: str, parts: list[str], query: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        writes = method in ("POST", "PUT", "DELETE") and parts[:2] != ["api", "validate-yaml"]
+        if writes and parts[0] != "blobs" and headers.get("Authorization") != f"Bearer {self.token}":
+            return 401, {"X-Error-Message": "Invalid username or password."}, b"{}"
+        if parts == ["api", "whoami-v2"]:
+            return _json({"type": "user", "name": "tester", "orgs": [], "auth": {"accessToken": {"role": "write"}}})
+        if parts == ["api", "repos", "create"]:
             return self._create(json.loads(body))
-        if path == "/api/validate-yaml":
+        if parts == ["api", "validate-yaml"]:
             return _json({"errors": [], "warnings": []})
         if parts[0] == "blobs":
             self._blobs[parts[1]] = body
             return 200, {}, b""
         if parts[-1] == "batch":
             return self._batch(json.loads(body))
-        if parts[:2] == ["api", "datasets"] and "/".join(parts[2:4]) in self.datasets:
-            return self._api("/".join(parts[2:4]), parts[4:] or ["info"], body)
-        if "resolve" in parts and "/".join(parts[1:3]) in self.datasets:
-            return self._file(self.datasets["/".join(parts[1:3])], "/".join(parts[5:]))
+        if parts[0] == "api" and parts[1] in KINDS:
+            name = "/".join(parts[2:4])
+            repository = self.repositories.get((KINDS[parts[1]], name))
+            if repository is None:
+                return _missing("RepoNotFound")
+            return self._api(repository, parts[1], name, parts[4:], query, body)
+        if "resolve" in parts:
+            return self._resolve(parts, method, headers)
         return _missing("RepoNotFound")
 
     def _create(self, wanted: dict) -> Answer:
-        if wanted.get("organization") == "closed":  # as without a login
-            return 401, {"X-Error-Message": "Invalid username or password."}, b"{}"
-        name = f"{wanted.get('organization') or 'tester'}/{wanted['name']}"
-        status = 409 if name in self.datasets else 200
-        self.datasets.setdefault(name, {})
-        return _json({"url": f"{self.endpoint}/datasets/{name}", "id": name, "name": name}, status)
+        if wanted.get("organization") == "closed":  # to which this login does not belong
+            return 403, {"X-Error-Message": "You don't have the rights to create a repository here."}, b"{}"
+        kind, name = wanted.get("type") or "model", f"{wanted.get('organization') or 'tester'}/{wanted['name']}"
+        status = 409 if (kind, name) in self.repositories else 200
+        self.repositories.setdefault((kind, name), Repository())
+        folder = "" if kind == "model" else f"{kind}s/"
+        return _json({"url": f"{self.endpoint}/{folder}{name}", "id": name, "name": name}, status)
 
     def _batch(self, wanted: dict) -> Answer:
         def upload(oid: str) -> dict:
@@ -118,39 +178,83 @@ class FakeHub:
         ]
         return _json({"transfer": "basic", "objects": objects})
 
-    def _api(self, name: str, action: list[str], body: bytes) -> Answer:
-        files = self.datasets[name]
-        sha = hashlib.sha1(repr(sorted(files)).encode()).hexdigest()
-        if action[0] in ("info", "revision"):
-            siblings = [{"rfilename": path} for path in files]
-            return _json({"_id": "x", "id": name, "sha": sha, "private": False, "tags": [], "siblings": siblings})
-        if action[0] == "preupload":
-            modes = [
-                {"path": f["path"], "uploadMode": "lfs" if f["path"].endswith(".parquet") else "regular"}
-                for f in json.loads(body)["files"]
-            ]
+    def _api(self, repository: Repository, kind: str, name: str, action: list[str], query: str, body: bytes) -> Answer:
+        what = action[0] if action else "info"
+        if what in ("info", "revision"):
+            found = repository.at("/".join(action[1:]) or "main")
+            return _json(self._info(name, *found)) if found else _missing("RevisionNotFound")
+        if what == "preupload":
+            paths = [file["path"] for file in json.loads(body)["files"]]
+            modes = [{"path": p, "uploadMode": "lfs" if p.endswith(LFS) else "regular"} for p in paths]
             return _json({"files": [{**mode, "shouldIgnore": False, "oid": None} for mode in modes]})
-        if action[0] == "commit":
-            for entry in map(json.loads, body.decode().splitlines()):
-                value = entry["value"]
-                if entry["key"] == "file":
-                    files[value["path"]] = base64.b64decode(value["content"])
-                elif entry["key"] == "lfsFile":
-                    files[value["path"]] = self._blobs[value["oid"]]
-            address = f"{self.endpoint}/datasets/{name}/commit/{sha}"
-            return _json({"success": True, "commitOid": sha, "commitUrl": address, "hookOutput": ""})
-        if action[0] == "tree" and len(action) == 2:
-            return _json(
-                [
-                    {"type": "file", "oid": hashlib.sha1(d).hexdigest(), "size": len(d), "path": p}
-                    for p, d in files.items()
-                ]
-            )
+        if what == "commit":
+            return self._commit(repository, kind, name, body)
+        if what == "tree":
+            return self._tree(repository, action, query)
+        if what == "paths-info":
+            found = repository.at(action[1])
+            wanted = json.loads(body)["paths"] if body[:1] == b"{" else parse_qs(body.decode()).get("paths", [])
+            return _json([_entry(p, found[1][p]) for p in wanted if p in found[1]])
+        if what == "refs":
+            main = {"name": "main", "ref": "refs/heads/main", "targetCommit": repository.commits[-1][0]}
+            return _json({"branches": [main], "tags": [], "converts": []})
+        if what == "tag":
+            repository.tags[json.loads(body)["tag"]] = repository.at(action[1])[0]
+            return _json({})
         return _missing("EntryNotFound")
 
-    def _file(self, files: dict[str, bytes], path: str) -> Answer:
+    def _info(self, name: str, sha: str, files: Files) -> dict:
+        facts = {"_id": "x", "id": name, "modelId": name, "author": name.split("/")[0], "sha": sha, "lastModified": NOW}
+        flags = {"private": False, "gated": False, "disabled": False, "downloads": 0, "likes": 0, "tags": []}
+        return {**facts, **flags, "createdAt": NOW, "siblings": [{"rfilename": path} for path in files]}
+
+    def _commit(self, repository: Repository, kind: str, name: str, body: bytes) -> Answer:
+        files = dict(repository.files)
+        for entry in map(json.loads, body.decode().splitlines()):
+            value = entry["value"]
+            if entry["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                files[value["path"]] = self._blobs[value["oid"]]
+            elif entry["key"] == "deletedFile":
+                files.pop(value["path"], None)
+        sha = repository.commit(files)
+        folder = "" if kind == "models" else f"{kind}/"
+        address = f"{self.endpoint}/{folder}{name}/commit/{sha}"
+        return _json({"success": True, "commitOid": sha, "commitUrl": address, "hookOutput": ""})
+
+    def _tree(self, repository: Repository, action: list[str], query: str) -> Answer:
+        found, folder = repository.at(action[1]), "/".join(action[2:])
+        if found is None:
+            return _missing("RevisionNotFound")
+        inside = {p: d for p, d in found[1].items() if not folder or p.startswith(folder + "/")}
+        if folder and not inside:
+            return _missing("EntryNotFound")
+        if parse_qs(query).get("recursive", ["false"])[0].lower() in ("true", "1"):
+            return _json([_entry(p, d) for p, d in inside.items()])
+        depth = folder.count("/") + 1 if folder else 0
+        folders = sorted({"/".join(p.split("/")[: depth + 1]) for p in inside if p.count("/") > depth})
+        here = [_entry(p, d) for p, d in inside.items() if p.count("/") == depth]
+        return _json(here + [{"type": "directory", "oid": "0" * 40, "size": 0, "path": p} for p in folders])
+
+    def _resolve(self, parts: list[str], method: str, headers: Mapping[str, str]) -> Answer:
+        place = parts.index("resolve")
+        kind = KINDS.get(parts[0], "model")
+        repository = self.repositories.get((kind, "/".join(parts[place - 2 : place])))
+        if repository is None:
+            return _missing("RepoNotFound")
+        found = repository.at(parts[place + 1])
+        if found is None:
+            return _missing("RevisionNotFound")
+        (sha, files), path = found, "/".join(parts[place + 2 :])
         if path not in files:
-            return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": "0" * 40}, b""
-        data = files[path]
-        headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": "0" * 40}
-        return 200, headers | {"Content-Length": str(len(data))}, data
+            return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha}, b""
+        data, etag = files[path], f'"{_etag(path, files[path])}"'
+        head = {"ETag": etag, "X-Repo-Commit": sha, "Accept-Ranges": "bytes", "Content-Length": str(len(data))}
+        head |= {"X-Linked-Size": str(len(data)), **({"X-Linked-Etag": etag} if path.endswith(LFS) else {})}
+        if (wanted := headers.get("Range")) and method == "GET":
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, stop = int(first), min(int(last or len(data)), len(data) - 1)
+            span = {"Content-Length": str(stop - start + 1), "Content-Range": f"bytes {start}-{stop}/{len(data)}"}
+            return 206, head | span, data[start : stop + 1]
+        return 200, head, data

@@ -60,9 +60,9 @@ def test_the_hub_gets_the_folder_and_gives_it_back_and_a_refusal_is_one_line(fol
     assert done.returncode == 0, done.stderr
     address, refusal, rows = done.stdout.splitlines()
     assert address == f"{hub.endpoint}/datasets/tester/galaxies" and rows == "5"
-    assert refusal.startswith("closed/galaxies: cannot be uploaded (") and "401" in refusal
+    assert refusal.startswith("closed/galaxies: cannot be uploaded (") and "403" in refusal
     visible = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    assert hub.datasets == {"tester/galaxies": {p.name: p.read_bytes() for p in visible}}
+    assert hub.files("dataset", "tester/galaxies") == {p.name: p.read_bytes() for p in visible}
     assert (folder / LOCK_FILE).exists() and len(visible) == 4
 
 
