@@ -5,13 +5,15 @@ context by more than a half and lets the first layer see the slope between neigh
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from transformers import initialization as init
 
-from .configuration_galaxy import GalaxyConfig
+from .configuration_galaxy import SPECIAL_TOKENS, GalaxyConfig
 from .coordinates_galaxy import transform_slope
+from .new_variables_galaxy import relatives
 from .variables_galaxy import TRANSFORMS
 
 NUM_SLOTS = 3
@@ -19,6 +21,30 @@ NUM_SLOTS = 3
 BRIGHTNESS_FLOOR = 0.1
 FINEST_PERIOD, COARSEST_PERIOD = 0.16, 16.0
 LOG_ERROR_FLOOR = 1e-3
+
+
+# The features repeat after 2 in position: 1500 Å to 1 µm take 1.76 of it as they are, what lies beyond shares the rest.
+BLUE_END, RED_END = 1500.0, 10000.0
+BLUE_ROOM, RED_ROOM = 0.07, 0.14
+
+
+def wavelength_position(pivot: float) -> float:
+    """A logarithmic wavelength, 0 at 3300 Å and 1 at 9700 Å; squeezed beyond the ends, so that no two bands coincide.
+
+    Without the squeeze 3.35 µm would be 3950 Å.
+    """
+
+    def position(wavelength: float) -> float:
+        return math.log(wavelength / 3300.0) / math.log(9700.0 / 3300.0)
+
+    def squeezed(distance: float, room: float) -> float:
+        return room * distance / (room + distance)
+
+    if pivot > RED_END:
+        return position(RED_END) + squeezed(position(pivot) - position(RED_END), RED_ROOM)
+    if pivot < BLUE_END:
+        return position(BLUE_END) - squeezed(position(BLUE_END) - position(pivot), BLUE_ROOM)
+    return position(pivot)
 
 
 class VariableFacts(nn.Module):
@@ -73,12 +99,11 @@ class VariableFacts(nn.Module):
         return facts
 
     def wavelength_features(self, pivot: float | None) -> Tensor:
-        """Fourier features of the logarithm of a pivot wavelength from 1000 Å to 3 µm; zeros without one."""
+        """Fourier features of the logarithm of a pivot wavelength; zeros without one."""
         count = self.config.wavelength_features
         if pivot is None:
             return torch.zeros(2 * count)
-        position = math.log(pivot / 3300.0) / math.log(9700.0 / 3300.0)
-        phase = math.pi * position * torch.linspace(1, count, count)
+        phase = math.pi * wavelength_position(pivot) * torch.linspace(1, count, count)
         return torch.cat([phase.sin(), phase.cos()])
 
     def refresh(self, size: int | None = None) -> None:
@@ -89,6 +114,11 @@ class VariableFacts(nn.Module):
                 init.copy_(buffer, value)
             else:
                 setattr(self, name, value.to(buffer.device))
+
+    def rebuild(self) -> None:
+        """Make the buffers anew after the table of variables has changed."""
+        for name, value in self.compute().items():
+            setattr(self, name, value.to(getattr(self, name).device))
 
     def slope(self, ids: Tensor, coordinate: Tensor) -> Tensor:
         """`g'(y)` at a token coordinate: how much of a token error remains there; `ids` broadcast."""
@@ -115,6 +145,30 @@ class GalaxyEmbeddings(nn.Module):
         self.question = nn.Linear(width, width)
         self.brightness = nn.Sequential(nn.Linear(2 * count + 2, hidden), nn.GELU(), nn.Linear(hidden, width))
         self.register_buffer("frequency", self.frequencies(), persistent=False)
+
+    @torch.no_grad()
+    def grow(self, added: Sequence[int]) -> None:
+        """Rows for the variables that the configuration has now and had not before; the other rows stay.
+
+        The learned part of a new variable starts as that of what is most like it (`relatives`). A band between those
+        known has its own wavelength; to one beyond them the wavelength features mean nothing, and it starts as its
+        neighbour altogether.
+        """
+        table = list(self.config.variable_table().values())
+        known = table[: added[0] - len(SPECIAL_TOKENS)]
+        pivots = [v.pivot for v in known if v.kind == "flux"]
+        before = self.wavelength(self.facts.wavelength)
+        self.facts.rebuild()
+        self.variable = _longer(self.variable, self.config.vocab_size)
+        weight = self.variable.weight
+        for token in added:
+            new = table[token - len(SPECIAL_TOKENS)]
+            like = {i + len(SPECIAL_TOKENS): share for i, share in relatives(new, known).items()}
+            weight[token] = sum(share * weight[i] for i, share in like.items())
+            if new.kind == "flux" and pivots and not min(pivots) <= new.pivot <= max(pivots):
+                weight[token] += sum(share * before[i] for i, share in like.items())
+                weight[token] -= self.wavelength(self.facts.wavelength[token])
+        self.category = _longer(self.category, max(1, sum(len(v.categories) for v in table)))
 
     def frequencies(self) -> Tensor:
         """Angular frequencies of the features of a value, geometric between the coarsest and the finest period."""
@@ -190,4 +244,15 @@ class GalaxyEmbeddings(nn.Module):
         return identity + self.question(identity)
 
 
-__all__ = ["GalaxyEmbeddings", "VariableFacts"]
+def _longer(old: nn.Embedding, size: int) -> nn.Embedding:
+    """An embedding with more rows: the old ones, and their mean in the new ones."""
+    if size <= old.num_embeddings:
+        return old
+    new = nn.Embedding(size, old.embedding_dim, device=old.weight.device, dtype=old.weight.dtype)
+    new.weight[: old.num_embeddings] = old.weight
+    new.weight[old.num_embeddings :] = old.weight.mean(0)
+    new.weight.requires_grad_(old.weight.requires_grad)
+    return new
+
+
+__all__ = ["GalaxyEmbeddings", "VariableFacts", "wavelength_position"]

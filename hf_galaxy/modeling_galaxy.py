@@ -10,6 +10,7 @@ the answers, so that ten thousand joint draws cost one encoding.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +25,9 @@ from .configuration_galaxy import SPECIAL_TOKENS, GalaxyConfig
 from .densities_galaxy import MixtureDensity, floored, mixture_from_logits
 from .embedding_galaxy import GalaxyEmbeddings, VariableFacts
 from .layers_galaxy import GalaxyAttention, GalaxyEncoderLayer, GalaxyQuestionLayer
+from .new_variables_galaxy import extended
 from .sampling_galaxy import sample_answers, shared_questions
+from .variables_galaxy import Variable
 
 
 @dataclass
@@ -122,6 +125,37 @@ class GalaxyModel(GalaxyPreTrainedModel):
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.embeddings.variable = value
         self.embeddings.facts.refresh(value.num_embeddings)
+
+    def add_variables(self, variables: Sequence[Variable | Mapping]) -> list[int]:
+        """Know more variables, as `tokenizer.add_variables` does; every old answer stays as it was.
+
+        What is new starts as what is most like it and has to be learned, as by `train.py --stage finetune`.
+
+        Args:
+            variables: Of each a `Variable` or its fields.
+
+        Returns:
+            The new token ids.
+
+        Raises:
+            ValueError: As the tokenizer's; or the embeddings were cut to fewer token ids than there are variables.
+        """
+        config = self.config
+        known, first = config.variables, len(SPECIAL_TOKENS) + len(config.variables)
+        if config.vocab_size < first:
+            raise ValueError(f"the model was cut to {config.vocab_size} token ids, its variables have {first}")
+        table = extended(config.variable_table().values(), variables)
+        config.variables = [variable.to_dict() for variable in table]
+        try:
+            config.validate_categories()
+        except ValueError:
+            config.variables = known
+            raise
+        config.vocab_size = max(config.vocab_size, len(SPECIAL_TOKENS) + len(table))
+        added = list(range(first, len(SPECIAL_TOKENS) + len(table)))
+        if added:
+            self.embeddings.grow(added)
+        return added
 
     def encode(
         self,

@@ -13,6 +13,7 @@ from transformers import BatchEncoding, PreTrainedTokenizer
 from .configuration_galaxy import SPECIAL_TOKENS
 from .coordinates_galaxy import Coordinates
 from .densities_galaxy import mixture_from_logits
+from .new_variables_galaxy import extended, propose_variable
 from .variables_galaxy import Variable, default_variables
 
 
@@ -40,10 +41,13 @@ class GalaxyTokenizer(PreTrainedTokenizer):
         else:
             with open(vocab_file, encoding="utf-8") as handle:
                 self.variables = tuple(Variable(**entry) for entry in json.load(handle))
+        self._number_names()
+        super().__init__(pad_token=pad_token, unk_token=unk_token, **kwargs)
+
+    def _number_names(self) -> None:
         names = [*SPECIAL_TOKENS, *(v.name for v in self.variables)]
         self._ids = {name: i for i, name in enumerate(names)}
         self._names = dict(enumerate(names))
-        super().__init__(pad_token=pad_token, unk_token=unk_token, **kwargs)
 
     # ---- the vocabulary
 
@@ -78,6 +82,32 @@ class GalaxyTokenizer(PreTrainedTokenizer):
         if index < 0:
             raise ValueError(f"no variable is called {name!r}; the table of variables is tokenizer.variables")
         return self.variables[index]
+
+    def add_variables(self, variables: Sequence[Variable | Mapping]) -> list[int]:
+        """Know more variables; those known keep their ids. The model needs the same: `model.add_variables`.
+
+        Args:
+            variables: Of each a `Variable` or its fields: of a band `{"name": "W1", "kind": "flux", "pivot": 33526.0,
+                "width": 6626.0}` is enough; the standardisation of a property can come from `propose_variable`.
+
+        Returns:
+            The new token ids.
+
+        Raises:
+            ValueError: A name that exists, is reserved or no name, or a variable that makes no sense.
+        """
+        foreign = [name for name in self.get_vocab() if name not in self._ids]
+        if foreign:
+            raise ValueError(f"token {foreign[0]!r} was added as text and is no variable; its id would be that of one")
+        first = len(self._ids)
+        self.variables = extended(self.variables, variables)
+        self._number_names()
+        self._update_total_vocab_size()  # which len() gives
+        return list(range(first, len(self._ids)))
+
+    def propose_variable(self, name: str, values: Sequence[float], **given) -> Variable:
+        """A property with transform, softening, center and scale read off known values, for `add_variables`."""
+        return propose_variable(name, values, **given)
 
     # ---- records to tokens
 

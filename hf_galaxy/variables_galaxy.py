@@ -95,7 +95,8 @@ class Variable:
         return y * self.softening
 
 
-def _band(name: str, pivot: float, width: float, patch: int | None = None) -> Variable:
+def band(name: str, pivot: float, width: float, patch: int | None = None) -> Variable:
+    """The variable of a photometric band, by its pivot wavelength and width in Å."""
     return Variable(
         name,
         kind="flux",
@@ -154,7 +155,7 @@ BANDS = ("FUV", "NUV", "uJAVA", "uJPAS", *NARROW_BANDS, "J1007", "gSDSS", "rSDSS
 def default_variables() -> tuple[Variable, ...]:
     """The variables of a J-PAS + GALEX galaxy: 62 bands, then the properties, then ``survey``."""
     patches = {name: i // BANDS_PER_PATCH for i, name in enumerate(NARROW_BANDS)}
-    bands = [_band(name, *(NARROW_BANDS | BROAD_BANDS)[name], patch=patches.get(name)) for name in BANDS]
+    bands = [band(name, *(NARROW_BANDS | BROAD_BANDS)[name], patch=patches.get(name)) for name in BANDS]
     properties = [
         Variable("redshift", transform="log1p", center=0.3, scale=0.2, lower=0.0, description="redshift"),
         Variable("log_mstar", center=10.0, scale=1.0, description="log10 of the surviving stellar mass in M☉"),
@@ -193,4 +194,14 @@ def default_variables() -> tuple[Variable, ...]:
 
 PROPERTIES = tuple(v.name for v in default_variables() if v.kind == "property")
 
-__all__ = ["BANDS", "BROAD_BANDS", "LINES", "NARROW_BANDS", "PROPERTIES", "SURVEYS", "Variable", "default_variables"]
+__all__ = [
+    "BANDS",
+    "BROAD_BANDS",
+    "LINES",
+    "NARROW_BANDS",
+    "PROPERTIES",
+    "SURVEYS",
+    "Variable",
+    "band",
+    "default_variables",
+]
