@@ -48,9 +48,9 @@ class Inference:
     def ask(self, ids: Tensor, errors: Tensor, use: Callable[[slice, MixtureDensity], Tensor]) -> Tensor:
         """What `use` makes of the densities `(rows, q)` of the answers to `q` questions, all galaxies together.
 
-        Every question sees the evidence alone. `errors` are asked token errors `(q,)`. A variable that is evidence
-        itself is asked given the rest of the evidence, and its density multiplied by its own measurement; so what is
-        known exactly is answered exactly.
+        Every question sees the evidence alone. `errors` are asked token errors `(n, q)` or `(1, q)`. A variable that
+        is evidence itself is asked given the rest of the evidence, and its density multiplied by its own measurement;
+        so what is known exactly is answered exactly.
         """
         known = self.evidence.known.any(axis=0)
         own = [bool(known[token - len(SPECIAL_TOKENS)]) for token in ids.tolist()]
@@ -59,7 +59,7 @@ class Inference:
         parts = {}
         for group in ([i for i, mine in enumerate(own) if not mine], *([i] for i, mine in enumerate(own) if mine)):
             if group:
-                answer = self._ask_alike(ids[group], errors[group], own[group[0]], use)
+                answer = self._ask_alike(ids[group], errors[:, group], own[group[0]], use)
                 parts.update(zip(group, answer.unbind(1), strict=True))
         return torch.stack([parts[i] for i in range(len(own))], dim=1)
 
@@ -74,8 +74,9 @@ class Inference:
         for rows, density in rest._densities(ids, torch.zeros_like(errors)):
             mine = [x[rows].unsqueeze(-1).to(density.loc.device) for x in (value, error)]
             posterior = density.measured(*mine)
-            if float(errors[0]):
-                posterior = self.model.convolved(posterior, ids.expand(len(mine[0]), -1), errors.to(ids.device))
+            if bool(errors.any()):
+                asked = errors.expand(len(self.evidence), -1)[rows].to(ids.device)
+                posterior = self.model.convolved(posterior, ids.expand(len(mine[0]), -1), asked)
             parts.append(use(rows, posterior).cpu())
         return torch.cat(parts)
 
@@ -83,7 +84,7 @@ class Inference:
         for rows, context in self.contexts():
             questions = ids.expand(len(context.reference), -1)
             logits = self.model.answer(context, questions)
-            asked = errors.to(logits.device).expand(len(context.reference), -1)
+            asked = errors.expand(len(self.evidence), -1)[rows].to(logits.device)
             yield rows, self.model.density(logits, questions, asked, context.reference)
 
     @torch.inference_mode()
@@ -97,9 +98,9 @@ class Inference:
 
     @torch.inference_mode()
     def chain(self, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
-        """Log densities `(n, q)` of the answers `t` `(n, q)`, each given those before it; `errors` `(q,)`."""
+        """Log densities `(n, q)` of the answers `t`, each given those before it; `errors` `(n, q)` or `(1, q)`."""
         parts = [
-            self._chain(context, ids, t[rows], errors.expand(len(context.reference), -1))
+            self._chain(context, ids, t[rows], errors.expand(len(self.evidence), -1)[rows])
             for rows, context in self.contexts()
         ]
         return torch.cat(parts)
