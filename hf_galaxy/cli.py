@@ -98,6 +98,9 @@ def _add_evidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--given", type=_names, default=[], metavar="A,B", help="properties of the catalogue that are evidence too"
     )
+    parser.add_argument(
+        "--survey", metavar="NAME", help="survey of the catalogue, that the model was adapted to: its zero points apply"
+    )
 
 
 def _add_photometry(subparsers: argparse._SubParsersAction) -> None:

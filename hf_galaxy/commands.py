@@ -114,7 +114,16 @@ def _check_table_output(arguments: argparse.Namespace) -> None:
 
 
 def _load(arguments: argparse.Namespace) -> GalaxyPosterior:
-    return GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision)
+    """The model, told the survey of the catalogue if one is given."""
+    galaxy = GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision)
+    survey = getattr(arguments, "survey", None)
+    if survey is None:
+        return galaxy
+    adapted = tuple(galaxy.model.config.calibration or ())
+    if survey not in adapted:
+        known = f"it has been to {', '.join(adapted)}" if adapted else "it has been to none"
+        raise ValueError(f"--survey {survey}: the model was not adapted to that survey; {known} (train.py --stage adapt)")
+    return galaxy.condition(survey=survey)
 
 
 def _evidence(arguments: argparse.Namespace, galaxy: GalaxyPosterior) -> Catalogue:
