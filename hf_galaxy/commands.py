@@ -122,7 +122,9 @@ def _load(arguments: argparse.Namespace) -> GalaxyPosterior:
     adapted = tuple(galaxy.model.config.calibration or ())
     if survey not in adapted:
         known = f"it has been to {', '.join(adapted)}" if adapted else "it has been to none"
-        raise ValueError(f"--survey {survey}: the model was not adapted to that survey; {known} (train.py --stage adapt)")
+        raise ValueError(
+            f"--survey {survey}: the model was not adapted to that survey; {known} (train.py --stage adapt)"
+        )
     return galaxy.condition(survey=survey)
 
 
