@@ -7,14 +7,20 @@ what, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
+from ..coordinates_galaxy import Coordinates
 from ..data.galaxies import GalaxyTable
 from ..physics.noise import Observation
+from ..variables_galaxy import default_variables
 from .seeds import seed_of
 from .sources import GalaxySource
+
+# In token coordinates, of which a galaxy has some 5 at most (an equivalent width of 1e4 Å, 8).
+ABSURD = 25.0
 
 
 class Batcher:
@@ -35,6 +41,24 @@ class Batcher:
         """Keyword arguments of the model for one unit of one step."""
         generator = torch.Generator(self.device).manual_seed(seed_of(self.seed, "step", step, unit))
         return inputs_of(self.source.rows(step, unit).to(self.device), self.observe, self.draw, generator)
+
+    def explain(self, step: int, unit: int, positions: Sequence[int]) -> list[dict[str, Any]]:
+        """Where some galaxies of a unit come from (``place``), and which of their values are absurd (``values``)."""
+        rows = self.source.rows(step, unit)[torch.tensor(positions, dtype=torch.long)].to("cpu")
+        tell = getattr(self.source, "places", None)
+        places = [{"place": place} for place in tell(step, unit, positions)] if tell else [{} for _ in positions]
+        return [{**place, "values": values} for place, values in zip(places, absurd_values(rows), strict=True)]
+
+
+def absurd_values(rows: GalaxyTable) -> list[dict[str, float]]:
+    """Of every galaxy the values that lie further from the usual than any galaxy does: name to physical value."""
+    variables = [v for v in default_variables() if v.kind != "category"]
+    values = torch.cat([rows.flux, rows.properties], dim=-1)
+    far = ~(Coordinates(variables).forward(values).abs() < ABSURD) & ~torch.isnan(values)
+    return [
+        {variables[column].name: float(values[row, column]) for column in far[row].nonzero().squeeze(-1).tolist()}
+        for row in range(len(values))
+    ]
 
 
 def observation_of(rows: GalaxyTable, observe: Callable, generator: torch.Generator) -> Observation:

@@ -27,6 +27,7 @@ from .sources import (
     SequenceSource,
     StreamedSequence,
     TableSequence,
+    row_of_groups,
 )
 
 # At most this share of a table is held out for validation where no other galaxies are given.
@@ -102,7 +103,15 @@ def _open(name: str, s: TrainSettings) -> tuple[GalaxySequence, GalaxyTable | No
         table, held_out = table[:-n], table[-n:]
     if len(table) == 0:
         raise ValueError(f"{name}: too few galaxies to train on")
-    return TableSequence(table, s.seed), held_out
+    return TableSequence(table, s.seed, lambda row: _place(name, split, row)), held_out
+
+
+def _place(name: str, split: str | None, row: int) -> str:
+    """File and row of a galaxy of ``GalaxyTable.load(name, split)``."""
+    if not Path(name).exists():
+        return f"{name} row {row}"
+    groups = GalaxyFiles(files_of_split(Path(name), split)).groups
+    return row_of_groups(groups, range(len(groups)), row)
 
 
 def _stream(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ class History:
         )
         if accelerator.is_main_process:
             kept = [line for line in self._lines() if json.loads(line)["step"] <= step]
-            self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            part = self.path.with_suffix(".new")  # so that a full disk does not empty the log
+            part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            part.replace(self.path)
 
     def _lines(self) -> list[str]:
         """Complete lines; the last one may have been cut by a kill."""
@@ -59,11 +62,19 @@ class History:
         values = {k: v for k, v in values.items() if v is not None and math.isfinite(v)}
         self.accelerator.log(values, step=step)
         if self.accelerator.is_main_process:
-            entry: dict[str, Any] = {"step": step, "galaxies": step * self.batch_size, **values}
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+            self._append({"step": step, "galaxies": step * self.batch_size, **values})
             shown = {k: f"{v:.4g}" for k, v in values.items() if k in ("loss", "valid_loss")}
             self.bar.set_postfix(shown, refresh=False)
+
+    def warn(self, step: int, text: str, **details: Any) -> None:
+        """Add a warning to the log, and say it above the bar."""
+        if self.accelerator.is_main_process:
+            self._append({"step": step, "galaxies": step * self.batch_size, "warning": text, **details})
+            self.bar.write(f"warning: step {step}: {text}", file=sys.stderr)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
 
     def close(self) -> None:
         """Finish the bar and the tracker."""

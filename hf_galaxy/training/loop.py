@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import signal
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from . import checkpoint
+from . import checkpoint, diagnosis, sharding
 from .history import History
 from .optimization import WeightAverage, make_optimizer
+from .progress import Progress
+from .resuming import plan_of, refuse_other_run, resumed_schedule
 from .schedule import Schedule
-from .settings import TrainSettings, sources_of
-
-MAX_SKIPPED_IN_A_ROW = 20
-
-# What a resumed run may not change: the batches or the meaning of the optimiser's state would be others.
-FIXED = (
-    "size",
-    "stage",
-    "seed",
-    "batch_size",
-    "micro_batch",
-    "online",
-    "stream",
-    "weight_decay",
-    "beta1",
-    "beta2",
-    "ema_decay",
-    "optimizer",
-)
-FIXED_SECTIONS = ("model", "noise", "conditioning", "simulation", "adaptation", "finetuning")
-
-
-class DivergedError(RuntimeError):
-    """The loss stayed non-finite."""
-
-
-@dataclass
-class Progress:
-    """Counters of a run; all that ``state.json`` needs besides settings and schedule."""
-
-    step: int = 0
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    seconds: float = 0.0
-    valid_loss: float | None = None
-    stopped: bool = field(default=False, compare=False)
+from .settings import TrainSettings
+from .signals import stop_signals
+from .trouble import DivergedError, OutOfMemoryError, SaveError
 
 
 class Loop:
@@ -68,7 +37,10 @@ class Loop:
         validation: Fixed inputs; this process averages over its share of them.
         save: Writes the model and the tokenizer into a folder, given the record of the run.
         settings: With ``micro_batch`` resolved.
-        accelerator: Moves, wraps, reduces.
+        accelerator: Moves, wraps, reduces; one process or more, each with all weights (DDP) or with a part (FSDP2).
+
+    Raises:
+        ValueError: the processes cannot share the batch, there is too little disk, or nothing that could be resumed.
     """
 
     def __init__(
@@ -93,19 +65,21 @@ class Loop:
                 f"{units} micro-batches a step cannot be shared evenly by {accelerator.num_processes} processes"
             )
         self.units = range(accelerator.process_index, units, accelerator.num_processes)
-        self.raw = model.to(accelerator.device)
+        self.sharded = sharding.is_sharded(accelerator)
+        # A sharded model cannot be saved as it is: the one that was given stays whole, and takes the weights to save.
+        self.given = model
+        self.raw = (deepcopy(model) if self.sharded else model).to(accelerator.device)
+        if self.sharded:
+            sharding.shard(self.raw, accelerator)
         optimizer = make_optimizer(
             self.raw, settings.lr, settings.weight_decay, (settings.beta1, settings.beta2), settings.optimizer
         )
         self.model, self.optimizer = accelerator.prepare(self.raw, optimizer)
         self.average = WeightAverage(self.raw.parameters(), settings.ema_decay)
-        self.progress, self.schedule = Progress(), self._plan()
+        self.progress, self.schedule = Progress(), plan_of(settings)
+        checkpoint.check_room(settings.out, model)
         if settings.resume:
             self._restore()
-
-    def _plan(self) -> Schedule:
-        s = self.settings
-        return Schedule.plan(s.total_steps, s.warmup, s.decay_fraction, s.schedule)
 
     def _restore(self) -> None:
         state = checkpoint.latest(self.settings.out)
@@ -114,51 +88,50 @@ class Loop:
                 f"{self.settings.out}: no training state to resume in it; leave out --resume to start anew"
             )
         saved = checkpoint.read_counters(state)
-        defaults = TrainSettings(
-            data=self.settings.data, online=self.settings.online, size=self.settings.size
-        ).to_dict()
-        for key in (*FIXED, *FIXED_SECTIONS):
-            # A setting that the run did not know had the effect of today's default.
-            was, now = saved["settings"].get(key, defaults[key]), getattr(self.settings, key)
-            if was != now:
-                raise ValueError(f"--resume: {key} was {was!r} and cannot become {now!r}; use a new --out")
-        was, now = ([share for _, share in sources_of(d)] for d in (saved["settings"]["data"], self.settings.data))
-        if was != now:
-            raise ValueError(f"--resume: the shares of --data were {was} and cannot become {now}; use a new --out")
-        checkpoint.load_state(state, self.raw, self.average, self.optimizer)
+        refuse_other_run(saved["settings"], self.settings)
         self.progress = Progress(**saved["progress"])
-        if self.progress.step > self.settings.total_steps:
-            seen, wanted = (n * self.settings.batch_size for n in (self.progress.step, self.settings.total_steps))
-            raise ValueError(
-                f"--resume: the run has seen {seen:,} galaxies already, more than the {wanted:,} asked for"
-            )
-        self.schedule = Schedule(**saved["schedule"]).prolong(self.progress.step, self._plan())
+        own = Schedule(**saved["schedule"])
+        self.schedule = resumed_schedule(saved["settings"], self.settings, own, self.progress.step)
+        checkpoint.load_state(state, self.raw, self.average, self.optimizer)
 
     def run(self) -> Progress:
-        """Train to the last step, or to a signal to stop; what is reached is saved either way.
+        """Train to the last step, to a signal to stop, or till validation no longer improves; then save.
 
         Raises:
-            DivergedError: after many steps in a row whose loss was not finite.
+            DivergedError: a loss or a gradient that is not finite; names the galaxies.
+            OutOfMemoryError: says how many galaxies would fit.
+            SaveError: the disk is full, or gone.
         """
         s, began = self.settings, self.progress.step
-        if self.accelerator.is_main_process:
-            Path(s.out).mkdir(parents=True, exist_ok=True)
-        self.history = History(self.accelerator, s.out, began, self.schedule.end, s.batch_size)
-        self.model.train()
         try:
-            with _stop_signals() as stop:
+            if self.accelerator.is_main_process:
+                Path(s.out).mkdir(parents=True, exist_ok=True)
+            self.history = History(self.accelerator, s.out, began, self.schedule.end, s.batch_size)
+            self.model.train()
+            with stop_signals() as stop:
                 self._train(stop)
                 if self.progress.step > began or not (Path(s.out) / "training.json").exists():
                     self._finish()
+        except OSError as error:
+            raise SaveError(f"{error.filename or s.out}: {error.strerror or error}; {self._last_state()}") from error
         finally:
-            self.history.close()
+            if hasattr(self, "history"):
+                self.history.close()
         return self.progress
 
     def _train(self, stop: threading.Event) -> None:
         saved = time.monotonic()
         while self.progress.step < self.schedule.end and not self.progress.stopped:
             save_due = time.monotonic() - saved > 60 * self.settings.save_every
-            save_now = self._step(stop.is_set(), save_due)
+            full = ""
+            try:
+                save_now = self._step(stop.is_set(), save_due)
+            except (RuntimeError, MemoryError) as error:
+                if not diagnosis.is_out_of_memory(error):
+                    raise
+                full = str(error).split("\n")[0] or type(error).__name__
+            if full:  # out here, because the error holds the tensors of the step
+                self._out_of_memory(full)
             if save_now and self.progress.step < self.schedule.end and not self.progress.stopped:
                 self._save()
                 saved = time.monotonic()
@@ -175,7 +148,7 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         loss = self._gradients()
-        norm = self.accelerator.clip_grad_norm_(self.raw.parameters(), self.settings.grad_clip)
+        norm = sharding.whole(self.accelerator.clip_grad_norm_(self.raw.parameters(), self.settings.grad_clip))
         told = torch.stack(
             [loss, norm.detach().float(), loss.new_tensor(float(stop)), loss.new_tensor(float(save_due))]
         )
@@ -199,26 +172,64 @@ class Loop:
             inputs = self.batches(self.progress.step, unit)
             last = i == len(self.units) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.model):
-                loss = self.model(**inputs).loss / len(self.units)
+                with self.accelerator.autocast() if self.sharded else nullcontext():
+                    loss = self.model(**inputs).loss / len(self.units)
                 self.accelerator.backward(loss)
             total += loss.detach().float()
         return total
 
     def _update(self, loss: float, norm: float) -> None:
-        """Move the weights, unless the step is not finite: then skip it, and give up after many in a row."""
+        """Move the weights, unless the step is not finite: then stop, or pass over a few such steps if told to."""
         p = self.progress
-        if torch.isfinite(torch.tensor([loss, norm])).all():
+        if math.isfinite(loss) and math.isfinite(norm):
             self.optimizer.step()
             self.average.update(p.step)
             p.loss_sum, p.loss_count, p.skipped_in_a_row = p.loss_sum + loss, p.loss_count + 1, 0
+            for warning in p.watch.step(loss, norm):
+                self.history.warn(p.step + 1, warning)
         else:
-            p.skipped, p.skipped_in_a_row = p.skipped + 1, p.skipped_in_a_row + 1
+            self._not_finite(loss, norm)
         self.optimizer.zero_grad(set_to_none=True)
-        if p.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+
+    def _not_finite(self, loss: float, norm: float) -> None:
+        """Name the galaxies of a step without finite loss; the weights have not been moved by it."""
+        p, s = self.progress, self.settings
+        p.skipped, p.skipped_in_a_row = p.skipped + 1, p.skipped_in_a_row + 1
+        with self.accelerator.autocast():
+            galaxies = diagnosis.bad_galaxies(self.raw, self.batches, p.step, self.units)
+        what = f"loss {loss:g}, norm of its gradient {norm:g}: {diagnosis.in_words(galaxies, s.batch_size)}"
+        give_up = p.skipped_in_a_row > s.max_skipped
+        said = f"step {p.step + 1} is not finite ({what})" + ("" if give_up else "; it was passed over")
+        self.history.warn(p.step + 1, said, galaxies=galaxies)
+        if give_up:
+            number = f", {p.skipped_in_a_row} such steps in a row" if s.max_skipped else ""
             raise DivergedError(
-                f"the loss was not finite in {p.skipped_in_a_row} steps in a row, up to step {p.step}: lower --lr "
-                "(or look for absurd values in the data) and resume from the last save"
+                f"{said}{number}; {self._last_state()}. Mend the galaxies, or lower --lr, and resume; "
+                f"--max-skipped {max(5, 2 * s.max_skipped)} passes over such steps"
             )
+
+    def _last_state(self) -> str:
+        """The last save, in words."""
+        state = checkpoint.latest(self.settings.out)
+        return f"the last save is whole: {state}" if state else "nothing was saved yet"
+
+    def _out_of_memory(self, reason: str) -> None:
+        """Say how many galaxies at a time would fit into the memory."""
+        s, p, many = self.settings, self.progress, self.accelerator.num_processes
+        self.optimizer.zero_grad(set_to_none=True)
+        sizes = diagnosis.smaller_batches(s.batch_size, s.micro_batch, many)
+        if self.sharded:  # a trial needs all processes, and the others are waiting elsewhere
+            advice = f"try --micro-batch {sizes[0]}" if sizes else "use a smaller model"
+        else:
+            with self.accelerator.autocast():
+                inputs = self.batches(p.step, self.units[0])
+                fits = diagnosis.largest_that_fits(self.raw, inputs, sizes)
+            advice = f"{fits} fit: --micro-batch {fits}" if fits else "not even one fits: use a smaller --size"
+            advice += f" (a step keeps its {s.batch_size} galaxies)" if fits else ""
+        raise OutOfMemoryError(
+            f"out of memory in step {p.step + 1} with {s.micro_batch} galaxies at a time ({reason}); {advice}; "
+            f"{self._last_state()}"
+        )
 
     def _log(self, lr: float, norm: float) -> None:
         p = self.progress
@@ -229,38 +240,75 @@ class Loop:
 
     @torch.no_grad()
     def _validate(self) -> None:
-        """Loss of the mean weights on the fixed validation questions."""
+        """Loss of the mean weights on the fixed validation questions; warn, keep the best, stop if it is time."""
         if not self.validation:
             return
-        a = self.accelerator
+        a, p = self.accelerator, self.progress
         self.raw.eval()
+        total = torch.zeros(2, device=a.device)
         with self.average, a.autocast():
-            mine = list(self.validation)[a.process_index :: a.num_processes]
-            losses = [self.raw(**inputs).loss.float() * len(next(iter(inputs.values()))) for inputs in mine]
+            # All processes take as many batches, which sharded weights need; what is over counts nothing.
+            for start in range(0, len(self.validation), a.num_processes):
+                number = start + a.process_index
+                inputs = self.validation[min(number, len(self.validation) - 1)]
+                rows = len(next(iter(inputs.values()))) * (number < len(self.validation))
+                loss = self.raw(**inputs).loss.float()
+                total += torch.stack([loss * rows, loss.new_tensor(float(rows))])
         self.raw.train()
-        rows = sum(len(next(iter(inputs.values()))) for inputs in mine)
-        total = a.reduce(
-            torch.stack([sum(losses, torch.zeros((), device=a.device)), torch.tensor(float(rows), device=a.device)]),
-            "sum",
-        )
-        self.progress.valid_loss = float(total[0] / total[1])
-        self.history.log(self.progress.step, valid_loss=self.progress.valid_loss)
+        total = a.reduce(total, "sum")
+        p.valid_loss = float(total[0] / total[1])
+        self.history.log(p.step, valid_loss=p.valid_loss)
+        for warning in p.watch.validation(p.step, p.valid_loss):
+            self.history.warn(p.step, warning)
+        if p.watch.best_step == p.step:
+            self._write(lambda: self._export(Path(self.settings.out) / checkpoint.BEST))
+        patience = self.settings.patience
+        if patience and p.watch.unimproved >= patience and not p.stopped:
+            p.stopped = True
+            p.reason = f"no better validation in {patience}; the best, {p.watch.best:.4f} at step {p.watch.best_step}"
 
     def _save(self) -> None:
         """State first, then the model folder; the main process writes, the others wait."""
-        if self.accelerator.is_main_process:
-            s, p = self.settings, self.progress
-            progress = {k: v for k, v in asdict(p).items() if k != "stopped"}
-            counters = {
-                "step": p.step,
-                "progress": progress,
-                "settings": s.to_dict(),
-                "schedule": asdict(self.schedule),
-            }
-            checkpoint.save_state(s.out, self.raw, self.average, self.optimizer, counters)
+        s, p = self.settings, self.progress
+        if not p.watch.worse:
+            p.good_step = p.step
+        counters = {
+            "step": p.step,
+            "progress": p.to_dict(),
+            "settings": s.to_dict(),
+            "schedule": asdict(self.schedule),
+        }
+        parts = (self.raw, self.average, self.optimizer)
+        write = self.accelerator.is_main_process
+        self._write(lambda: checkpoint.save_state(s.out, *parts, counters, keep=p.good_step, write=write))
+        self._write(lambda: self._export(Path(s.out)))
+
+    def _export(self, folder: Path) -> None:
+        """The model with its mean weights, for use."""
+        main = self.accelerator.is_main_process
+        if self.sharded:
+            named = [name for name, q in self.raw.named_parameters() if q.requires_grad]
+            mean = dict(zip(named, map(sharding.whole, self.average.mean), strict=True))
+            with torch.no_grad():
+                for name, parameter in self.given.named_parameters():
+                    if name in mean:
+                        parameter.copy_(mean[name])
+            if main:
+                checkpoint.export(folder, self.save, self._record())
+        elif main:
             with self.average:
-                checkpoint.export(s.out, self.save, self._record())
-        self.accelerator.wait_for_everyone()
+                checkpoint.export(folder, self.save, self._record())
+
+    def _write(self, write: Callable[[], Any]) -> None:
+        """Do what writes, on all processes; if the disk refuses, all of them stop."""
+        failed = [""]
+        try:
+            write()
+        except SaveError as error:
+            failed = [str(error)]
+        failed = broadcast_object_list(failed)
+        if failed[0]:
+            raise SaveError(f"{failed[0]}; {self._last_state()}")
 
     def _record(self) -> dict[str, Any]:
         """What ``training.json`` tells a reader of the model folder."""
@@ -274,6 +322,8 @@ class Loop:
             "steps": p.step,
             "finished": p.step >= self.schedule.end,
             "valid_loss": p.valid_loss,
+            "best_valid_loss": p.watch.best,
+            "best_step": p.watch.best_step,
             "skipped_steps": p.skipped,
             "seconds": round(p.seconds, 1),
             "processes": self.accelerator.num_processes,
@@ -281,21 +331,3 @@ class Loop:
             "mixed_precision": self.accelerator.mixed_precision,
             "settings": s.to_dict() | paths,
         }
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """SIGTERM and SIGINT set an event while this is open; a second one ends the process as usual."""
-    event, kept = threading.Event(), {}
-
-    def note(number: int, _frame: object) -> None:
-        event.set()
-        signal.signal(number, kept[number])
-
-    if threading.current_thread() is threading.main_thread():
-        kept.update({number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)})
-    try:
-        yield event
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

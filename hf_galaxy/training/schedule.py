@@ -57,10 +57,16 @@ class Schedule:
 
         Before the decay the plan is simply replaced; a decay that would lie in the past starts now. Once the rate has
         begun to fall, the rest is a new stretch with its own warm-up (``planned`` is then re-planned from ``step``).
+
+        Raises:
+            ValueError: the end is the same, the rate falls already, and the plan would have it fall otherwise.
         """
-        if planned.end == self.end:
-            return self
         if step > self.decay_start:
+            if planned.end == self.end:
+                raise ValueError(
+                    f"--resume: the rate falls since step {self.decay_start}; warmup, schedule and decay_fraction can "
+                    "change no more, unless --steps or --galaxies prolong the run"
+                )
             share = (planned.end - planned.decay_start) / max(1, planned.end - planned.start)
             return Schedule.plan(planned.end, planned.warmup, share, planned.shape, start=step, floor=planned.floor)
         return replace(planned, start=self.start, decay_start=max(step, planned.decay_start))

@@ -8,8 +8,9 @@ epochs; a step takes ``batch_size`` of them.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -38,12 +39,21 @@ class GalaxySequence(Protocol):
     def span(self, first: int, n: int) -> GalaxyTable:
         """The galaxies at positions first … first + n - 1."""
 
+    def places(self, first: int, n: int) -> list[str]:
+        """Where these galaxies come from, for a reader."""
+
 
 class TableSequence:
-    """Galaxies of a table in the order of one permutation an epoch, seeded by (seed, epoch)."""
+    """Galaxies of a table in the order of one permutation an epoch, seeded by (seed, epoch).
 
-    def __init__(self, table: GalaxyTable, seed: int) -> None:
-        self.table, self.seed = table, seed
+    Args:
+        table: The galaxies.
+        seed: Of the orders.
+        place: Names a row of the table for a reader, such as the row of a file.
+    """
+
+    def __init__(self, table: GalaxyTable, seed: int, place: Callable[[int], str] | None = None) -> None:
+        self.table, self.seed, self.place = table, seed, place or (lambda row: f"row {row}")
         self._orders: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
@@ -51,12 +61,19 @@ class TableSequence:
 
     def span(self, first: int, n: int) -> GalaxyTable:
         """The galaxies at positions first … first + n - 1."""
+        return self.table[self._rows(first, n)]
+
+    def places(self, first: int, n: int) -> list[str]:
+        """Where these galaxies come from."""
+        return [self.place(row) for row in self._rows(first, n).tolist()]
+
+    def _rows(self, first: int, n: int) -> torch.Tensor:
         position = torch.arange(first, first + n)
         epoch, offset = position // len(self.table), position % len(self.table)
         low, high = (int(epoch[0]), int(epoch[-1])) if n else (0, -1)
         self._orders = {e: o for e, o in self._orders.items() if e >= low}
         orders = [self._order(e)[offset[epoch == e]] for e in range(low, high + 1)]
-        return self.table[torch.cat(orders) if orders else slice(0, 0)]
+        return torch.cat(orders) if orders else torch.empty(0, dtype=torch.long)
 
     def _order(self, epoch: int) -> torch.Tensor:
         if epoch not in self._orders:
@@ -88,7 +105,20 @@ class StreamedSequence:
 
     def span(self, first: int, n: int) -> GalaxyTable:
         """The galaxies at positions first … first + n - 1."""
-        parts, stop = [], first + n
+        parts = [table[rows] for table, rows, _ in self._pieces(first, n)]
+        return GalaxyTable.join(parts) if parts else GalaxyTable(**self.files.read(0))[slice(0, 0)]
+
+    def places(self, first: int, n: int) -> list[str]:
+        """Where these galaxies come from."""
+        return [
+            row_of_groups(self.files.groups, groups, row)
+            for _, rows, groups in self._pieces(first, n)
+            for row in rows.tolist()
+        ]
+
+    def _pieces(self, first: int, n: int) -> Iterator[tuple[GalaxyTable, torch.Tensor, list[int]]]:
+        """Windows, the rows in them that make up a span, and the row groups of each window."""
+        stop = first + n
         while first < stop:
             epoch, offset = divmod(first, self._size)
             windows, ends = self._windows_of(epoch)
@@ -96,9 +126,8 @@ class StreamedSequence:
             take = min(stop - first, ends[number] - offset)
             start = offset - (ends[number - 1] if number else 0)
             table, order = self._load(epoch, number, windows[number])
-            parts.append(table[order[start : start + take]])
+            yield table, order[start : start + take], windows[number]
             first += take
-        return GalaxyTable.join(parts) if parts else GalaxyTable(**self.files.read(0))[slice(0, 0)]
 
     def _windows_of(self, epoch: int) -> tuple[list[list[int]], list[int]]:
         """Row groups of every window of an epoch, and the positions where the windows end."""
@@ -141,6 +170,11 @@ class SequenceSource:
         """The galaxies at the positions of this unit in the endless row of epochs."""
         return self.sequence.span(step * self.batch_size + unit * self.micro_batch, self.micro_batch)
 
+    def places(self, step: int, unit: int, positions: Sequence[int]) -> list[str]:
+        """Where some galaxies of this unit come from."""
+        named = self.sequence.places(step * self.batch_size + unit * self.micro_batch, self.micro_batch)
+        return [named[i] for i in positions]
+
 
 class OnlineSource:
     """Galaxies that a simulator makes as they are needed; no galaxy comes twice.
@@ -163,6 +197,11 @@ class OnlineSource:
             n = self.steps_a_chunk * self.micro_batch
             self._chunks[unit] = number, self.simulate(seed_of(self.seed, "online", unit), number * n, n)
         return self._chunks[unit][1][slice(within * self.micro_batch, (within + 1) * self.micro_batch)]
+
+    def places(self, step: int, unit: int, positions: Sequence[int]) -> list[str]:
+        """What some galaxies of this unit are simulated from."""
+        seed = seed_of(self.seed, "online", unit)
+        return [f"simulated galaxy {step * self.micro_batch + i} of seed {seed}" for i in positions]
 
 
 class MixedSource:
@@ -192,20 +231,58 @@ class MixedSource:
 
     def rows(self, step: int, unit: int) -> GalaxyTable:
         """The galaxies of this unit: the main source first, then the others."""
-        number = step * self.units + unit
-        spans = [
-            (int(number * self.micro_batch * share), int((number + 1) * self.micro_batch * share))
-            for _, share in self.others
-        ]
-        n = self.micro_batch - sum(stop - start for start, stop in spans)
+        (start, n), others = self._spans(step, unit)
         if isinstance(self.main, OnlineSource):
             first = self.main.rows(step, unit)[slice(0, n)]
         else:
-            first = self.main.span(number * self.micro_batch - sum(start for start, _ in spans), n)
-        rest = [
-            sequence.span(start, stop - start) for (sequence, _), (start, stop) in zip(self.others, spans, strict=True)
-        ]
-        return GalaxyTable.join([first, *rest])
+            first = self.main.span(start, n)
+        return GalaxyTable.join([first, *(sequence.span(*span) for sequence, span in others)])
+
+    def places(self, step: int, unit: int, positions: Sequence[int]) -> list[str]:
+        """Where some galaxies of this unit come from."""
+        (start, n), others = self._spans(step, unit)
+        if isinstance(self.main, OnlineSource):
+            named = self.main.places(step, unit, range(n))
+        else:
+            named = self.main.places(start, n)
+        named = sum((sequence.places(*span) for sequence, span in others), named)
+        return [named[i] for i in positions]
+
+    def _spans(self, step: int, unit: int) -> tuple[tuple[int, int], list[tuple[GalaxySequence, tuple[int, int]]]]:
+        """First position and number of galaxies of the main source, and of each other sequence."""
+        number = step * self.units + unit
+        firsts = [int(number * self.micro_batch * share) for _, share in self.others]
+        stops = [int((number + 1) * self.micro_batch * share) for _, share in self.others]
+        counts = [stop - first for first, stop in zip(firsts, stops, strict=True)]
+        main = number * self.micro_batch - sum(firsts), self.micro_batch - sum(counts)
+        spans = zip(firsts, counts, strict=True)
+        return main, [(sequence, span) for (sequence, _), span in zip(self.others, spans, strict=True)]
 
 
-__all__ = ["GalaxySource", "MixedSource", "OnlineSource", "SequenceSource", "StreamedSequence", "TableSequence"]
+def row_of_groups(held: Sequence[tuple[Path, int, int]], groups: Sequence[int], row: int) -> str:
+    """File and row in it (from 0) of a row of some row groups that were read one after the other.
+
+    Args:
+        held: (file, number within it, rows) of all groups; see ``GalaxyFiles``.
+        groups: Which of them were read.
+        row: Row of what was read.
+    """
+    for group in groups:
+        file, number, n = held[group]
+        if row < n:
+            before = sum(m for other, k, m in held if other == file and k < number)
+            return f"{file.name} row {before + row}"
+        row -= n
+    return f"row {row}"
+
+
+__all__ = [
+    "GalaxySequence",
+    "GalaxySource",
+    "MixedSource",
+    "OnlineSource",
+    "SequenceSource",
+    "StreamedSequence",
+    "TableSequence",
+    "row_of_groups",
+]

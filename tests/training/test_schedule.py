@@ -36,7 +36,6 @@ def test_a_run_shorter_than_its_warmup_still_has_a_rate(shape, steps):
 def test_prolonged_before_its_decay_a_run_is_what_it_would_have_been():
     short, long = Schedule.plan(100, 10, 0.2), Schedule.plan(200, 10, 0.2)
     assert short.prolong(80, long) == long
-    assert short.prolong(50, short) is short
 
 
 def test_a_finished_run_is_warmed_up_again_and_decays_again():
@@ -49,3 +48,12 @@ def test_a_finished_run_is_warmed_up_again_and_decays_again():
 def test_a_run_cut_short_decays_from_where_it_stands():
     cut = Schedule.plan(1000, 10, 0.2).prolong(500, Schedule.plan(600, 10, 0.5))
     assert cut.decay_start == 500 and cut.factor(500) == 1.0 and cut.factor(550) == 0.5
+
+
+def test_before_the_decay_another_decay_takes_effect_and_afterwards_it_is_refused():
+    run, other = Schedule.plan(100, 10, 0.2), Schedule.plan(100, 10, 0.5)
+    assert run.prolong(40, other) == other
+    late = run.prolong(70, other)
+    assert late.decay_start == 70 and late.factor(70) == 1.0 and late.factor(85) == 0.5
+    with pytest.raises(ValueError, match="the rate falls since step 80; warmup, schedule and decay_fraction"):
+        run.prolong(90, other)
