@@ -60,18 +60,26 @@ class Conditioner:
     """Draws context and questions.
 
     Args:
-        variables: The table of variables: bands first, as in `flux`, then properties, then the survey.
+        variables: The table of variables: bands first, as in `flux`, then properties, then the survey, then others.
         settings: Frequencies.
         device: Where batches are drawn.
+        learnt: Names of variables that are new: asked whenever they can be, and of half of the galaxies hidden.
     """
 
-    def __init__(self, variables: Sequence[Variable], settings: ConditioningSettings | None = None, device="cpu"):
+    def __init__(
+        self,
+        variables: Sequence[Variable],
+        settings: ConditioningSettings | None = None,
+        device: torch.device | str = "cpu",
+        learnt: Sequence[str] = (),
+    ):
         self.variables, self.settings = tuple(variables), settings or ConditioningSettings()
         self.coordinates = Coordinates(self.variables, device=device)
         self.is_flux = torch.tensor([v.kind == "flux" for v in self.variables], device=device)
         self.is_redshift = torch.tensor([v.name == "redshift" for v in self.variables], device=device)
         self.is_broad = torch.tensor([v.kind == "flux" and v.patch is None for v in self.variables], device=device)
         self.is_category = torch.tensor([v.kind == "category" for v in self.variables], device=device)
+        self.is_learnt = torch.tensor([v.name in learnt for v in self.variables], device=device)
         self.wavelength = torch.tensor(
             [v.pivot or 0.0 if v.kind == "flux" else 0.0 for v in self.variables], device=device
         )
@@ -87,6 +95,8 @@ class Conditioner:
         generator: torch.Generator,
         flux_error: Tensor | None = None,
         property_error: Tensor | None = None,
+        extra: Tensor | None = None,
+        extra_error: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Keyword arguments of `GalaxyModel.forward` for `n` galaxies.
 
@@ -96,11 +106,19 @@ class Conditioner:
             properties: `(n, properties)` in physical units; NaN is unknown.
             survey: `(n,)` index of the category; negative is unknown.
             flux_error, property_error: 1σ of `flux` and `properties`; 0 is exact. Not given: all are exact.
+            extra, extra_error: `(n, E)` further variables, as they were measured, and 1σ. Not given: all are unknown.
         """
-        truth, values, errors, known = self._tokens(flux, observation, properties, survey, property_error, generator)
-        inexact = None if flux_error is None else self._inexact(flux_error, property_error)
+        count = len(self.variables) - flux.shape[1] - properties.shape[1] - 1
+        more = flux.new_full((2, len(flux), count), torch.nan) if extra is None else (extra, extra_error)
+        truth, values, errors, known = self._tokens(
+            flux, observation, properties, survey, property_error, more, generator
+        )
+        inexact = None if flux_error is None else self._inexact(flux_error, property_error, more[1])
         scenario = SCENARIOS[int(torch.multinomial(self.frequency, 1, generator=self._host(generator)))]
         context = self._context(scenario, known, generator)
+        if self.is_learnt.any():
+            hidden = torch.rand(len(flux), 1, generator=generator, device=flux.device) < 0.5
+            context &= ~(hidden & self.is_learnt)
         answerable = torch.isfinite(truth)
         if inexact is not None:
             context = self._leave_questions(context, answerable, inexact, generator)
@@ -129,10 +147,11 @@ class Conditioner:
         seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
         return torch.Generator().manual_seed(int(seed))
 
-    def _inexact(self, flux_error: Tensor, property_error: Tensor) -> Tensor:
+    def _inexact(self, flux_error: Tensor, property_error: Tensor, extra_error: Tensor) -> Tensor:
         """Token errors of what the table holds `(n, V)`; 0 where that is the truth."""
         exact = torch.zeros_like(flux_error[:, :1])
-        return self.coordinates.error(torch.cat([flux_error, property_error, exact], dim=-1)).nan_to_num(0.0)
+        errors = torch.cat([flux_error, property_error, exact, extra_error], dim=-1)
+        return self.coordinates.error(errors).nan_to_num(0.0)
 
     def _leave_questions(
         self, context: Tensor, answerable: Tensor, inexact: Tensor, generator: torch.Generator
@@ -146,32 +165,47 @@ class Conditioner:
         return context & ~(silent & hide & self.is_flux)
 
     def _tokens(
-        self, flux, observation, properties, survey, property_error, generator
+        self, flux, observation, properties, survey, property_error, more, generator
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """True coordinates, coordinates as known, their token errors, and what is known; each `(n, V)`."""
         category = survey.to(flux.dtype).masked_fill(survey < 0, torch.nan).unsqueeze(-1)
-        truth = self.coordinates.forward(torch.cat([flux, properties, category], dim=-1))
-        low, high = (torch.tensor(x).log().item() for x in PROPERTY_ERRORS)
-        u = torch.rand(properties.shape, generator=generator, device=flux.device)
-        uncertain = torch.rand(properties.shape, generator=generator, device=flux.device) < self.settings.uncertain
-        count = flux.shape[1]
-        scale = (self.coordinates.softening * self.coordinates.scale)[count : count + properties.shape[1]]
-        # Errors are relative to the slope at the value, so that an equivalent width of 300 is not known to 0.1 Å.
-        slope = (
-            torch.exp(self.coordinates[torch.arange(count, count + properties.shape[1])].log_slope(properties)) * scale
-        )
-        sigma = torch.exp(low + (high - low) * u) * scale / slope.clamp(min=1e-6) * uncertain
-        noisy = properties + sigma * torch.randn(properties.shape, generator=generator, device=flux.device)
-        if property_error is not None:
-            sigma = torch.hypot(sigma, property_error)
-        measured = torch.cat([observation.flux, noisy, category], dim=-1)
-        errors = torch.cat([observation.error, sigma, torch.zeros_like(category)], dim=-1)
+        truth = self.coordinates.forward(torch.cat([flux, properties, category, more[0]], dim=-1))
+        first, last = flux.shape[1], flux.shape[1] + properties.shape[1]
+        noisy, sigma = self._uncertain(properties, property_error, torch.arange(first, last), generator)
+        extra, extra_sigma = more
+        if extra.shape[1]:
+            columns = torch.arange(last + 1, len(self.variables))
+            plain = (self.is_flux | self.is_category)[last + 1 :]
+            drawn, drawn_sigma = self._uncertain(extra, extra_sigma, columns, generator)
+            extra, extra_sigma = torch.where(plain, extra, drawn), torch.where(plain, extra_sigma, drawn_sigma)
+        measured = torch.cat([observation.flux, noisy, category, extra], dim=-1)
+        errors = torch.cat([observation.error, sigma, torch.zeros_like(category), extra_sigma], dim=-1)
         values, errors = self.coordinates.forward(measured), self.coordinates.error(errors)
         seen = torch.cat(
-            [observation.observed, torch.ones_like(properties, dtype=torch.bool), torch.isfinite(category)], dim=-1
+            [
+                observation.observed,
+                torch.ones_like(properties, dtype=torch.bool),
+                torch.isfinite(category),
+                torch.isfinite(more[0]),
+            ],
+            dim=-1,
         )
         known = seen & torch.isfinite(values) & torch.isfinite(errors)
         return truth, values.nan_to_num(0.0, 0.0, 0.0), errors.nan_to_num(0.0, 0.0, 0.0), known
+
+    def _uncertain(self, properties, own_error, columns, generator) -> tuple[Tensor, Tensor]:
+        """Properties `(n, P)`, of the variables at `columns`, as somebody may know them, with their 1σ errors."""
+        low, high = (torch.tensor(x).log().item() for x in PROPERTY_ERRORS)
+        u = torch.rand(properties.shape, generator=generator, device=properties.device)
+        uncertain = torch.rand(properties.shape, generator=generator, device=properties.device)
+        uncertain = uncertain < self.settings.uncertain
+        coordinates = self.coordinates[columns]
+        scale = coordinates.softening * coordinates.scale
+        # Errors are relative to the slope at the value, so that an equivalent width of 300 is not known to 0.1 Å.
+        slope = torch.exp(coordinates.log_slope(properties)) * scale
+        sigma = torch.exp(low + (high - low) * u) * scale / slope.clamp(min=1e-6) * uncertain
+        noisy = properties + sigma * torch.randn(properties.shape, generator=generator, device=properties.device)
+        return noisy, sigma if own_error is None else torch.hypot(sigma, own_error)
 
     def _context(self, scenario: str, known: Tensor, generator: torch.Generator) -> Tensor:
         """Which of the known variables are shown `(n, V)`."""
@@ -206,7 +240,7 @@ class Conditioner:
         key = torch.rand(n, count, generator=generator, device=context.device)
         # Most galaxies are asked all their properties; the rest of the questions are bands.
         favour = 2.0 if scenario in ("photometry", "stretch", "broad", "given") else 0.15
-        key = key + favour * ~self.is_flux - 10.0 * context - 20.0 * ~answerable
+        key = key + favour * ~self.is_flux + 3.0 * self.is_learnt - 10.0 * context - 20.0 * ~answerable
         chosen = key.topk(min(self.settings.num_questions, count), dim=-1).indices
         order = torch.rand(chosen.shape, generator=generator, device=context.device).argsort(-1)
         queries = chosen.gather(-1, order)

@@ -2,13 +2,14 @@
 
 Fluxes are AB flux densities in nJy in the order ``BANDS``, properties in the units and the order of ``PROPERTIES``.
 NaN means *not known*. Simulated galaxies are noiseless and have no errors; of observed ones every number has its own.
+Variables that a model was taught besides (``--stage finetune``) stand in ``extra``, in the order of the model's table.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from .galaxy_files import GalaxyFiles, files_of_split, splits, tensors
 
 @dataclass(frozen=True)
 class GalaxyTable:
-    """Galaxies as tensors. The last three are there all together, or, if no galaxy has errors, not at all.
+    """Galaxies as tensors. The errors are there all together, or, if no galaxy has errors, not at all.
 
     Attributes:
         flux: (N, 62) float32, AB flux density in nJy.
@@ -29,6 +30,8 @@ class GalaxyTable:
         flux_error: (N, 62) float32, 1σ in nJy of the noise that the flux holds; 0 is noiseless.
         property_error: (N, P) float32, 1σ of the property; 0 is exact.
         noisy: (N,) bool, the flux is as a survey measured it, so that no noise of a survey is to be added.
+        extra: (N, E) float32, further variables as measured: fluxes in nJy, properties, indices of categories.
+        extra_error: (N, E) float32, their 1σ errors; 0 is exact. Only together with ``extra``, and with errors.
     """
 
     flux: Tensor
@@ -37,12 +40,19 @@ class GalaxyTable:
     flux_error: Tensor | None = None
     property_error: Tensor | None = None
     noisy: Tensor | None = None
+    extra: Tensor | None = None
+    extra_error: Tensor | None = None
 
     def __post_init__(self) -> None:
         n = len(self.flux)
         wanted = {"flux": (n, len(BANDS)), "properties": (n, len(PROPERTIES)), "survey": (n,)}
         if self.has_errors:
             wanted |= {"flux_error": wanted["flux"], "property_error": wanted["properties"], "noisy": (n,)}
+        if self.extra is not None or self.extra_error is not None:
+            width = self.n_extra
+            wanted |= {"extra": (n, width), "extra_error": (n, width)}
+            if not self.has_errors:
+                raise ValueError("extra values come with errors; give those of the fluxes too, as with_errors() does")
         for name, shape in wanted.items():
             found = getattr(self, name)
             if found is None or tuple(found.shape) != shape:
@@ -57,6 +67,11 @@ class GalaxyTable:
         """Whether any galaxy of the table was observed."""
         return not (self.flux_error is None and self.property_error is None and self.noisy is None)
 
+    @property
+    def n_extra(self) -> int:
+        """Number of variables besides the usual ones."""
+        return 0 if self.extra is None else self.extra.shape[-1]
+
     def __getitem__(self, index: Tensor | slice) -> GalaxyTable:
         """The galaxies of an index tensor (or slice), in its order."""
         return self._each(lambda column: column[index])
@@ -66,7 +81,7 @@ class GalaxyTable:
         return self._each(lambda column: column.to(device))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> GalaxyTable:
-        columns = (self.flux, self.properties, self.survey, self.flux_error, self.property_error, self.noisy)
+        columns = (getattr(self, name) for name in self.__dataclass_fields__)
         return GalaxyTable(*(column if column is None else change(column) for column in columns))
 
     def with_errors(self) -> GalaxyTable:
@@ -77,12 +92,23 @@ class GalaxyTable:
         zeros = torch.zeros_like(self.flux), torch.zeros_like(self.properties)
         return GalaxyTable(self.flux, self.properties, self.survey, *zeros, noisy)
 
+    def with_extra(self, width: int) -> GalaxyTable:
+        """The same galaxies with ``width`` further variables, unknown where they have none."""
+        if self.n_extra == width:
+            return self
+        blank = self.flux.new_full((len(self), width - self.n_extra), torch.nan)
+        extra, error = ([] if x is None else [x] for x in (self.extra, self.extra_error))
+        joined = {"extra": torch.cat([*extra, blank], 1), "extra_error": torch.cat([*error, blank], 1)}
+        return replace(self.with_errors(), **joined)
+
     @classmethod
     def join(cls, tables: Sequence[GalaxyTable]) -> GalaxyTable:
         """The galaxies of all tables, one after the other, on the device of the first."""
         tables = [table for table in tables if len(table)] or list(tables[:1])
         if any(table.has_errors for table in tables):
             tables = [table.with_errors() for table in tables]
+        width = max(table.n_extra for table in tables)
+        tables = [table.with_extra(width) for table in tables]
         device = tables[0].flux.device
         names = [name for name in cls.__dataclass_fields__ if getattr(tables[0], name) is not None]
         return cls(**{name: torch.cat([getattr(table, name).to(device) for table in tables]) for name in names})
