@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from .variables_galaxy import BANDS_PER_PATCH, TRANSFORMS, Variable, band
+from .variables_galaxy import BANDS_PER_PATCH, FLUX_SCALE, TRANSFORMS, Variable, band
 
 # What tables of answers and of truth are called, so that no column could mean two things.
 _RESERVED = re.compile(
@@ -46,6 +46,10 @@ def variable_of(given: Variable | Mapping) -> Variable:
             raise ValueError(f"{where}: a band needs pivot and width in Å; {name} is missing")
         if value is not None and not (math.isfinite(value) and value > 0):
             raise ValueError(f"{where}: {name} {value} must be a wavelength in Å, above zero")
+    if variable.shifted and (variable.transform, variable.scale) != ("asinh", FLUX_SCALE):
+        raise ValueError(
+            f"{where}: shifted says that it grows with brightness; its transform is asinh, its scale {FLUX_SCALE}"
+        )
     if variable.kind == "flux":
         alike = band(variable.name, variable.pivot, variable.width)
         for name in _OF_ALL_BANDS:

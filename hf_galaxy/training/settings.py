@@ -27,7 +27,10 @@ RATES_OF_SIZE: dict[str, dict[str, Any]] = {
     "base": {"lr": 4e-4, "batch_size": 1024, "warmup": 1000},
 }
 # What a trained model bears: these go before the rates of a size.
-RATES_OF_STAGE: dict[str, dict[str, Any]] = {"adapt": {"lr": 2e-4, "warmup": 20, "steps": 600}}
+RATES_OF_STAGE: dict[str, dict[str, Any]] = {
+    "adapt": {"lr": 2e-4, "warmup": 20, "steps": 600},
+    "finetune": {"lr": 5e-4, "warmup": 20, "steps": 600},
+}
 
 
 _SHARE = re.compile(r"(.+):(\d*\.?\d+(?:e-?\d+)?)")

@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 from .adaptation.building import build_adaptation
 from .building import build
+from .finetuning.building import build_finetuning
 from .loop import Loop
 from .settings import TrainSettings
 
-BUILDERS: dict[str, Callable[[TrainSettings], Loop]] = {"pretrain": build, "adapt": build_adaptation}
+BUILDERS: dict[str, Callable[[TrainSettings], Loop]] = {
+    "pretrain": build,
+    "adapt": build_adaptation,
+    "finetune": build_finetuning,
+}
 
 
 def build_stage(settings: TrainSettings) -> Loop:

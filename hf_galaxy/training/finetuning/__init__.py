@@ -1,0 +1,1 @@
+"""``--stage finetune``: a model learns variables that it never knew."""
