@@ -137,7 +137,7 @@ class GalaxyPosterior:
             raise ValueError(f"quantile levels {levels.tolist()} must lie between 0 and 1")
 
         def solve(_: slice, density: MixtureDensity) -> Tensor:
-            return torch.stack([density.quantile(torch.tensor(level)) for level in levels.tolist()], dim=-1)
+            return density.unsqueeze(2).quantile(torch.as_tensor(levels, dtype=torch.float32))
 
         t = self._ask(names, error, solve).double()
         coordinates = self._coordinates(*names)
