@@ -28,6 +28,7 @@ NOISE = NoiseSettings(
 ZERO_POINT_SCATTER, GALEX_ZERO_POINT_SCATTER = 0.04, 0.08  # mag, each band by itself
 SMOOTH_ZERO_POINT = 0.02  # mag, σ of each of two cosines in ln λ, which colours of galaxies resemble
 ERROR_RATIO, ERROR_RATIO_SCATTER = 0.15, 0.10  # ln of true over stated errors: mean, and scatter between bands
+FAINTEST = 21.0  # in i: where photometric redshifts of narrow bands are limited by calibration as much as by noise
 REDSHIFT_ERROR = 1e-4  # of a spectroscopic redshift, times 1 + z
 KEY = {"noise": 1, "galaxies": 7, "zero points": 3}
 
@@ -65,7 +66,9 @@ def simulate(settings: SimulationSettings, seed: int, n: int) -> GalaxyTable:
 
 def simulated_survey(n: int, seed: int) -> SimulatedSurvey:
     """``n`` galaxies of a survey whose zero points, error ratios and galaxies follow from the seed."""
-    galaxies = simulate(SimulationSettings(population="survey", dust=DUST), 1000 * seed + KEY["galaxies"], n)
+    galaxies = simulate(
+        SimulationSettings(population="survey", dust=DUST, i_max=FAINTEST), 1000 * seed + KEY["galaxies"], n
+    )
     rng = np.random.default_rng([seed, KEY["zero points"]])
     galex = np.isin(BANDS, ("FUV", "NUV"))
     zero_point = rng.normal(0, np.where(galex, GALEX_ZERO_POINT_SCATTER, ZERO_POINT_SCATTER))
@@ -123,6 +126,7 @@ def facts() -> dict:
     return {
         "dust": asdict(DUST),
         "noise": asdict(NOISE),
+        "i_max": FAINTEST,
         "zero_point_scatter": [ZERO_POINT_SCATTER, GALEX_ZERO_POINT_SCATTER, SMOOTH_ZERO_POINT],
         "ln_error_ratio": [ERROR_RATIO, ERROR_RATIO_SCATTER],
     }

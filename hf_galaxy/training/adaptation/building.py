@@ -73,7 +73,8 @@ def build_adaptation(settings: TrainSettings) -> Loop:
     )
     ranges = evidence_ranges(sample.to(accelerator.device), noise.observe, settings.seed)
     model = choose_weights(model, chosen)
-    calibrated = CalibratedModel(model, variables, survey.bands, survey.values, chosen, settings.lr)
+    values = survey.values * min(1.0, chosen.prior_galaxies / len(survey.table))
+    calibrated = CalibratedModel(model, variables, survey.bands, values, chosen, settings.lr)
     facts = {
         "noise": asdict(noise.settings),
         "ranges": _wider(ranges, (before.training or {}).get("ranges", {})),

@@ -9,7 +9,8 @@ measured is f, whose coordinate is t; its log density is that of t' plus log |dt
 makes all fluxes small, where the coordinate is linear and densities are high, would be rewarded.
 
 The loss is the mean negative log density of an answer, as ever, plus the negative log prior of z and log r divided by
-the number of values of the survey: so it is, per value, the negative log posterior of the calibration.
+the number of values of the survey: so it is, per value, the negative log posterior of the calibration. That number is
+limited (``prior_galaxies``): the model's own errors are common to all galaxies and do not average out.
 
 A common shift of all zero points makes every galaxy brighter or fainter, which the colours hardly notice: only the
 priors of brightness and mass would tell, and they are the least certain part of a simulation. So the mean of z over the
@@ -40,7 +41,7 @@ class CalibratedModel(nn.Module):
         model: The model; which of its weights are learnt is the caller's choice.
         variables: Its table of variables.
         observed: Names of the bands that the survey has.
-        values: Number of fluxes of the survey, which the prior is weighed against.
+        values: Number of fluxes that the prior is weighed against.
         settings: Priors and rates.
         lr: Peak learning rate of the run.
 
@@ -53,7 +54,7 @@ class CalibratedModel(nn.Module):
         model: GalaxyModel,
         variables: Sequence[Variable],
         observed: Sequence[str],
-        values: int,
+        values: float,
         settings: AdaptationSettings,
         lr: float,
     ) -> None:

@@ -20,6 +20,8 @@ class AdaptationSettings:
         zero_point_prior: σ of their Gaussian prior, mag.
         zero_point_rate: How far a zero point moves in a step at the peak of the schedule, mag.
         zero_point_bands: Bands whose mean zero point is held at zero; all observed bands by default.
+        prior_galaxies: The survey counts against the priors as so many galaxies at most. What the model has wrong about
+            galaxies is wrong in all of them; without this limit it would become zero points of many σ of the prior.
         error_scales: Whether a factor on the stated errors of each band is learnt.
         error_scale_prior: σ of the Gaussian prior of its natural logarithm.
         shown: Share of the galaxies whose context says which survey they are of.
@@ -36,6 +38,7 @@ class AdaptationSettings:
     zero_point_prior: float = 0.04
     zero_point_rate: float = 0.003
     zero_point_bands: tuple[str, ...] = ()
+    prior_galaxies: float = 100.0
     error_scales: bool = True
     error_scale_prior: float = 0.2
     shown: float = 0.5
@@ -46,7 +49,7 @@ class AdaptationSettings:
     def __post_init__(self) -> None:
         if self.weights not in WEIGHTS:
             raise ValueError(f"weights {self.weights!r} is not one of {', '.join(WEIGHTS)}")
-        for name in ("zero_point_prior", "zero_point_rate", "error_scale_prior", "rank", "alpha"):
+        for name in ("zero_point_prior", "zero_point_rate", "prior_galaxies", "error_scale_prior", "rank", "alpha"):
             value = getattr(self, name)
             if isinstance(value, bool) or not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} {value} must be above zero")
