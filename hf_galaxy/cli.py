@@ -16,6 +16,7 @@ from typing import NoReturn
 from transformers import logging
 
 from hf_galaxy import commands
+from hf_galaxy.assessment.held_out import NOISE
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -73,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     parser.add_argument("--traceback", action="store_true", help="show the whole traceback of an error")
     commands_of = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
-    for add in (_add_photometry, _add_predict, _add_simulate, _add_plot, _add_info):
+    for add in (_add_photometry, _add_predict, _add_simulate, _add_plot, _add_evaluate, _add_info):
         add(commands_of)
     return parser
 
@@ -159,6 +160,27 @@ def _add_plot(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--ask", type=_names, default=["redshift"], metavar="A,B", help="properties drawn (redshift)")
     _add_output(parser, "figure to write: PNG, PDF or SVG")
     parser.set_defaults(run=commands.plot)
+
+
+def _add_evaluate(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser("evaluate", help="a model against galaxies whose truth is known")
+    parser.add_argument("--model", metavar="M", help="folder or Hub id; the shipped checkpoint by default")
+    parser.add_argument("--revision", metavar="R", help="revision of a Hub id")
+    parser.add_argument(
+        "--data", metavar="D", help="Parquet folder or Hub id of galaxies, or a catalogue with columns true_<name> or "
+        "<name>_spec; simulated galaxies by default",
+    )  # fmt: skip
+    parser.add_argument("--unit", help="unit of flux columns of a catalogue that have none")
+    parser.add_argument("--n", type=_count, default=20_000, metavar="N", help="galaxies at most (%(default)s)")
+    parser.add_argument("--ask", type=_names, metavar="A,B", help="properties compared; all with truth by default")
+    parser.add_argument("--noise", nargs="+", choices=NOISE, help="added to noiseless galaxies: of the assumed depths "
+                        "(nominal, the default), as in training (survey), or none")  # fmt: skip
+    parser.add_argument("--seed", type=_index, default=1, help="of noise and draws (%(default)s)")
+    parser.add_argument("--joint", type=_index, default=1000, metavar="N", help="galaxies drawn jointly (%(default)s)")
+    parser.add_argument("--draws", type=_count, default=100, metavar="S", help="draws of each (%(default)s)")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="metrics.json and pages")
+    parser.add_argument("--overwrite", action="store_true", help="replace the results in the folder")
+    parser.set_defaults(run=commands.evaluate)
 
 
 def _add_info(subparsers: argparse._SubParsersAction) -> None:

@@ -15,10 +15,22 @@ import torch
 from astropy.table import Column, Table, hstack, vstack
 from tqdm import tqdm
 
+from hf_galaxy.assessment.facts import model_facts
+from hf_galaxy.assessment.held_out import held_out
+from hf_galaxy.assessment.run import (
+    REPORT,
+    AssessmentSettings,
+    check_extras,
+    check_folder,
+    compared,
+    noise_kinds,
+)
+from hf_galaxy.assessment.run import evaluate as evaluate_kinds
 from hf_galaxy.data.catalogues import Catalogue, read_catalogue
 from hf_galaxy.data.column_names import ERROR_SUFFIX, nearest
 from hf_galaxy.data.spectra_table import photometry_table
 from hf_galaxy.data.table_io import check_output, table_format, write_table
+from hf_galaxy.evaluation.report import write_report
 from hf_galaxy.physics.filters import FilterSet
 from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
 from hf_galaxy.physics.settings import SimulationSettings
@@ -97,6 +109,20 @@ def plot(arguments: argparse.Namespace) -> None:
     _tell(catalogue)
     figure = galaxy_figure(galaxy, catalogue[[arguments.index]], [v.name for v in asked])
     save_figure(figure, arguments.output)
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """A model against galaxies whose truth is known: metrics.json and pages of figures."""
+    check_extras(arguments.joint, pages=True)
+    galaxy = _load(arguments)
+    galaxies = held_out(arguments.data, arguments.n, arguments.seed, galaxy.variables, arguments.unit)
+    kinds = noise_kinds(galaxies, arguments.noise)
+    compared(galaxies, galaxy, arguments.ask)
+    settings = AssessmentSettings(arguments.ask, kinds[0], arguments.seed, arguments.joint, arguments.draws)
+    check_folder(arguments.out, arguments.overwrite)
+    facts = model_facts(galaxy, arguments.model)
+    report = evaluate_kinds(galaxy, galaxies, kinds, settings, model=facts, stem=f"{arguments.out}/", tell=print)
+    write_report(arguments.out / REPORT, report)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -190,4 +216,4 @@ def _simulated_table(rows: slice, bands: Sequence[str], drawn: Any, seen: Any) -
     return table
 
 
-__all__ = ["info", "photometry", "plot", "predict", "simulate"]
+__all__ = ["evaluate", "info", "photometry", "plot", "predict", "simulate"]

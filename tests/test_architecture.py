@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "publish": EVERYTHING,
     "figures": POSTERIOR | {"plotting"},
     "commands": EVERYTHING | {"figures"},
-    "cli": {"commands"},
+    "cli": {"commands", "assessment"},
     "hf_galaxy": EVERYTHING,
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..evaluation.calibration import calibration_test
 from ..evaluation.joint import residual_correlation, tarp_ranks
 from ..evaluation.lines import (
     CLASSES,
+    balmer_decrements,
     below_case_b,
     bpt_class,
     class_probabilities,
@@ -30,6 +32,7 @@ from .held_out import HeldOut
 JOINT = ("redshift", "log_mstar", "av", "log_sfr", "ew_halpha")  # in which TARP measures distances
 LINES = ("ew_hbeta", "flux_halpha", "flux_hbeta", "flux_oiii_5007", "flux_nii_6584")
 FEWEST = 50  # galaxies for a statement on joint draws
+FEWEST_DRAWS = 20
 # Name of a projection to the two properties whose token coordinates it subtracts: directions along which the posterior
 # is narrow because its properties go together.
 PROJECTIONS = {
@@ -37,7 +40,7 @@ PROJECTIONS = {
     "log_mstar - redshift": ("log_mstar", "redshift"),
     "flux_halpha - flux_hbeta": ("flux_halpha", "flux_hbeta"),
 }
-WITH_BALMER = ("ew_halpha", "ew_hbeta", "flux_halpha", "flux_hbeta")
+WITH_BALMER = ("flux_halpha", "flux_hbeta", "ew_halpha", "ew_hbeta")
 WITH_BPT = ("flux_halpha", "flux_hbeta", "flux_oiii_5007", "flux_nii_6584", "ew_halpha")
 
 
@@ -117,12 +120,10 @@ def joint_metrics(draws: Draws, seed: int = 0) -> tuple[dict[str, Any], dict[str
     arrays: dict[str, Any] = {}
     _tarp(draws, seed, metrics, arrays)
     _ranks(draws, seed, metrics, arrays)
-    if draws.has(("redshift", "log_mstar")):
-        samples, truth = draws.samples, draws.truth
-        pair = (samples["redshift"], samples["log_mstar"], truth["redshift"], truth["log_mstar"])
-        metrics["correlation"] = {"redshift, log_mstar": residual_correlation(*pair)} if draws.count >= 20 else {}
+    if draws.count >= FEWEST_DRAWS:
+        metrics["correlation"] = _correlations(draws)
     if draws.has(WITH_BALMER):
-        metrics["balmer"] = _balmer(draws.samples, draws.truth)
+        _balmer(draws, metrics, arrays)
     if draws.has(WITH_BPT):
         _bpt(draws, metrics, arrays)
     return metrics, arrays
@@ -150,26 +151,37 @@ def _tarp(draws: Draws, seed: int, metrics: dict, arrays: dict) -> None:
 
 def _ranks(draws: Draws, seed: int, metrics: dict, arrays: dict) -> None:
     """Simulation-based calibration of every property drawn, and of projections of two."""
-    columns = {}
-    for name in draws.samples:
-        columns[name] = draws.samples[name], draws.truth[name]
-    for name, (first, second) in PROJECTIONS.items():
-        if draws.has((first, second)):
-            columns[name] = tuple(
-                draws.coordinate(first, side[first]) - draws.coordinate(second, side[second])
-                for side in (draws.samples, draws.truth)
-            )
+    columns = {name: (draws.samples[name], draws.truth[name]) for name in draws.samples}
+    pairs = {name: pair for name, pair in PROJECTIONS.items() if draws.has(pair)}
+    unpaired = {}
+    for name, (first, second) in pairs.items():
+        a, b = draws.coordinate(first, draws.samples[first]), draws.coordinate(second, draws.samples[second])
+        truth = draws.coordinate(first, draws.truth[first]) - draws.coordinate(second, draws.truth[second])
+        columns[name], unpaired[name] = (a - b, truth), (a - np.roll(b, 1, axis=1), truth)
     ranks = {name: sbc_ranks(*pair, seed=seed) for name, pair in columns.items()}
     metrics["sbc"] = {name: rank_test(rank, draws.count, seed=seed) for name, rank in ranks.items()}
+    # Of the same draws with their pairing broken: what the projection would say of right marginals alone.
+    metrics["sbc_independent"] = {
+        name: rank_test(sbc_ranks(*pair, seed=seed), draws.count, seed=seed) for name, pair in unpaired.items()
+    }
     arrays["sbc"] = {name: continuous_ranks(rank, draws.count, seed) for name, rank in ranks.items()}
 
 
-def _balmer(samples: Mapping[str, NDArray], truth: Mapping[str, NDArray]) -> dict[str, float]:
+def _correlations(draws: Draws) -> dict[str, Any]:
+    """Of the residuals of every two of the properties of TARP."""
+    samples, truth = draws.samples, draws.truth
+    pairs = combinations([name for name in JOINT if draws.has([name])], 2)
+    return {f"{a}, {b}": residual_correlation(samples[a], samples[b], truth[a], truth[b]) for a, b in pairs}
+
+
+def _balmer(draws: Draws, metrics: dict, arrays: dict) -> None:
     """Share of draws with Hα/Hβ below case B: joint, with the pairing of the two lines broken, and of the truth."""
-    broken = {name: np.roll(samples[name], 1, axis=1) if "hbeta" in name else samples[name] for name in WITH_BALMER}
-    order = ("flux_halpha", "flux_hbeta", "ew_halpha", "ew_hbeta")
-    sets = {"joint": samples, "independent": broken, "truth": truth}
-    return {kind: below_case_b(*(values[name] for name in order)) for kind, values in sets.items()}
+    joint = {name: draws.samples[name] for name in WITH_BALMER}
+    broken = {name: np.roll(x, 1, axis=1) if "hbeta" in name else x for name, x in joint.items()}
+    kinds = {"joint": joint, "independent": broken, "truth": draws.truth}
+    lines = {kind: [x[name] for name in WITH_BALMER] for kind, x in kinds.items()}
+    metrics["balmer"] = {kind: below_case_b(*four) for kind, four in lines.items()}
+    arrays["balmer"] = {kind: balmer_decrements(*four) for kind, four in lines.items()}
 
 
 def _bpt(draws: Draws, metrics: dict, arrays: dict) -> None:

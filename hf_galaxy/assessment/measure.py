@@ -19,7 +19,7 @@ from .answers import Answer, Answers
 from .held_out import HeldOut
 
 MAGNITUDE_EDGES = (11.0, 20.0, 21.0, 22.0, 22.5)
-ODDS_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+ODDS_EDGES = (0.0, 0.3, 0.6, 0.8, 0.95, 1.0)
 WIDTH_EDGES = (-30.0, 0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 3000.0)  # Å
 QUANTILE_LEVELS = (0.05, 0.16, 0.25, 0.5, 0.75, 0.84, 0.95)
 
@@ -111,4 +111,4 @@ def _name(one: Any) -> str:
     return f"{one.lower:g}-{one.upper:g}" if one.lower >= 0 else f"{one.lower:g} to {one.upper:g}"
 
 
-__all__ = ["answer_metrics", "by_survey", "property_metrics", "redshift_metrics"]
+__all__ = ["WIDTH_EDGES", "answer_metrics", "by_survey", "property_metrics", "redshift_metrics"]

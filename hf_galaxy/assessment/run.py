@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.column_names import nearest
-from ..evaluation.report import to_plain
+from ..evaluation.report import assemble_report, to_plain
+from ..physics.noise import NoiseSettings
 from ..posterior import GalaxyPosterior
 from .answers import Answers, answer
 from .draws import FEWEST, draw, joint_metrics
+from .facts import machine_facts
 from .held_out import NOISE, HeldOut
 from .measure import answer_metrics
+from .summary import summary
+
+REPORT = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,58 @@ def assess(
     return Assessment(to_plain(metrics), answers, arrays)
 
 
+def evaluate(
+    galaxy: GalaxyPosterior,
+    galaxies: HeldOut,
+    kinds: Sequence[str],
+    settings: AssessmentSettings,
+    *,
+    model: Mapping[str, Any],
+    stem: str,
+    formats: Sequence[str] = ("png", "pdf"),
+    names: Mapping[str, str] | None = None,
+    targets: Mapping[str, float] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """The report of an assessment under each kind of noise; its pages are written on the way.
+
+    Args:
+        kinds: Of noise, see ``noise_kinds``.
+        model: Facts of the model for the report.
+        stem: Pages are ``<stem><kind>_<page>.<format>``.
+        names: What to call a kind of noise, if not by its own name.
+        targets: σ_NMAD wanted, by magnitude bin.
+        tell: Is given a summary of each kind.
+    """
+    from .pages import pages, write_pages
+
+    metrics = {}
+    for kind in kinds:
+        name = (names or {}).get(kind, kind)
+        result = assess(galaxy, galaxies, replace(settings, noise=kind), progress=True)
+        metrics[name] = result.metrics
+        if tell:
+            tell(f"== {len(galaxies)} galaxies, noise {name.replace('_', ' ')}\n{summary(result.metrics, targets)}")
+        write_pages(pages(result, targets), f"{stem}{name}", formats)
+    data = {
+        **galaxies.facts,
+        "noise": {(names or {}).get(kind, kind): noise_facts(kind) for kind in kinds},
+        "seed": settings.seed,
+        "joint_galaxies": settings.joint,
+        "joint_draws": settings.draws,
+    }
+    return assemble_report(model=model, data=data, machine=machine_facts(), metrics=metrics)
+
+
+def noise_facts(kind: str) -> dict[str, Any] | str:
+    """The settings of a kind of noise."""
+    if kind == "none":
+        return "none added"
+    return asdict(NoiseSettings.survey() if kind == "survey" else NoiseSettings.nominal())
+
+
 def check_folder(out: Path, overwrite: bool) -> None:
-    """Refuse a folder of results that cannot or must not be written.
+    """Refuse a folder of results that cannot or must not be written; with ``overwrite``, clear the old results.
 
     Raises:
         ValueError: It holds results, is a file, or its parent is missing.
@@ -110,16 +165,24 @@ def check_folder(out: Path, overwrite: bool) -> None:
         raise ValueError(f"{out}: is a file; give a folder for the results")
     if not out.parent.is_dir():
         raise ValueError(f"{out}: there is no folder {out.parent}; make it first")
-    if (out / "metrics.json").exists() and not overwrite:
-        raise ValueError(f"{out}: holds metrics.json of another evaluation; give another folder, or --overwrite")
+    old = sorted(path for kind in NOISE for path in out.glob(f"{kind}_*") if path.suffix in (".png", ".pdf"))
+    old = [*old, *out.glob(REPORT)]
+    if old and not overwrite:
+        raise ValueError(f"{out}: holds {old[-1].name} of another evaluation; give another folder, or --overwrite")
+    out.mkdir(exist_ok=True)
+    for path in old:
+        path.unlink()
 
 
 __all__ = [
+    "REPORT",
     "Assessment",
     "AssessmentSettings",
     "assess",
     "check_extras",
     "check_folder",
     "compared",
+    "evaluate",
+    "noise_facts",
     "noise_kinds",
 ]

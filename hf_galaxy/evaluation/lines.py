@@ -105,16 +105,19 @@ def class_reliability(probability: ArrayLike, truth: ArrayLike, bins: int = 10) 
     return [reliability(column, truth == i, bins) for i, column in enumerate(probability.T)]
 
 
-def below_case_b(halpha: ArrayLike, hbeta: ArrayLike, ew_halpha: ArrayLike, ew_hbeta: ArrayLike) -> float:
-    """Share of draws whose Hα/Hβ lies more than 5 % below case B, which no dust can do; NaN of no draw.
-
-    Counted where both lines are in emission by more than 1 Å: a ratio of two vanishing lines says nothing.
-    """
+def balmer_decrements(
+    halpha: ArrayLike, hbeta: ArrayLike, ew_halpha: ArrayLike, ew_hbeta: ArrayLike
+) -> NDArray[np.float64]:
+    """Hα/Hβ, flat, where both lines are in emission by more than 1 Å: a ratio of two vanishing lines says nothing."""
     halpha, hbeta, ew_halpha, ew_hbeta = (np.asarray(a, dtype=float) for a in (halpha, hbeta, ew_halpha, ew_hbeta))
-    real = (ew_halpha > BALMER_EW) & (ew_hbeta > BALMER_EW)
-    if not real.any():
-        return float("nan")
-    return float(np.mean(halpha[real] < (1 - CASE_B_MARGIN) * CASE_B * hbeta[real]))
+    real = (ew_halpha > BALMER_EW) & (ew_hbeta > BALMER_EW) & (hbeta > 0)
+    return halpha[real] / hbeta[real]
+
+
+def below_case_b(halpha: ArrayLike, hbeta: ArrayLike, ew_halpha: ArrayLike, ew_hbeta: ArrayLike) -> float:
+    """Share of ``balmer_decrements`` more than 5 % below case B, which no dust can do; NaN of none."""
+    ratio = balmer_decrements(halpha, hbeta, ew_halpha, ew_hbeta)
+    return float(np.mean(ratio < (1 - CASE_B_MARGIN) * CASE_B)) if ratio.size else float("nan")
 
 
 def _checked(probability: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
