@@ -35,7 +35,7 @@ class Size:
 
 SIZES = {
     "quick": Size(1_500, 1_536, 300, 4, 500, 8, 2, 1),
-    "half-hour": Size(64_000, 64_000, 5_000, 20, 20_000, 200, 10, 20),
+    "half-hour": Size(48_000, 48_000, 4_000, 20, 20_000, 150, 10, 20),
     "full": Size(800_000, 4_000_000, 20_000, 100, 100_000, 400, 20, 20),
 }
 OURS = "ours"
@@ -80,6 +80,26 @@ def _perceptrons(size: Size, folder: Path) -> Peer:
     return Perceptrons(size.epochs)
 
 
+def _library(size: Size, folder: Path) -> Peer:
+    from benchmarks.peers.library_fit import LibraryFit
+
+    return LibraryFit()
+
+
+def _eazy(size: Size, folder: Path) -> Peer:
+    from benchmarks.peers.eazy_photoz import EazyPhotoz
+
+    return EazyPhotoz(limit=size.test // 10)
+
+
+def _bagpipes(size: Size, folder: Path) -> Peer:
+    from benchmarks.peers.bagpipes_fits import BagpipesFits
+
+    # A fit is a minute of a processor: one cache for all versions of the code, since its name is its photometry and
+    # settings, and few fits where half an hour is all there is.
+    return BagpipesFits(folder.parent / "bagpipes_fits", size.fits if size.test > 5_000 else min(size.fits, 4))
+
+
 # In the order of the table; what a peer needs is imported when it is made.
 CONTENDERS: dict[str, Callable[[Size, Path], Peer]] = {
     OURS: _ours,
@@ -89,6 +109,9 @@ CONTENDERS: dict[str, Callable[[Size, Path], Peer]] = {
     "mlp": _perceptrons,
     "boosted": _boosting,
     "forest": _forest,
+    "library": _library,
+    "eazy": _eazy,
+    "bagpipes": _bagpipes,
 }
 
 __all__ = ["CONTENDERS", "OURS", "SIZES", "Size"]
