@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from astropy import units as u
 from astropy.table import QTable
 
+from hf_galaxy.assessment.facts import machine_facts, model_facts
 from hf_galaxy.variables_galaxy import BANDS
+
+__all__ = ["REAL_DATA", "RESULTS", "flux_table", "machine_facts", "model_facts", "parser", "real_data"]
 
 RESULTS = Path(__file__).resolve().parent / "results"
 REAL_DATA = "HF_GALAXY_REAL_DATA"
@@ -26,28 +26,6 @@ def parser(description: str, result: str) -> argparse.ArgumentParser:
     made.add_argument("--model", help="checkpoint folder or Hub id; the shipped checkpoint by default")
     made.add_argument("--out", type=Path, default=RESULTS / result, help="result as JSON; figures beside it")
     return made
-
-
-def machine_facts() -> dict[str, Any]:
-    """The machine that a number was measured on."""
-    facts = {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "transformers", "numpy")},
-    }
-    if torch.cuda.is_available():
-        facts["gpu"] = torch.cuda.get_device_name()
-    return facts
-
-
-def model_facts(galaxy: Any, asked: str | None) -> dict[str, Any]:
-    """What a number belongs to: the checkpoint and its size."""
-    path = Path(asked) if asked else None
-    name = "shipped checkpoint" if asked is None else path.name if path.exists() else asked
-    return {"checkpoint": name, "parameters": sum(p.numel() for p in galaxy.model.parameters())}
 
 
 def flux_table(flux: torch.Tensor, error: torch.Tensor) -> QTable:
@@ -67,11 +45,3 @@ def real_data(folder: str) -> Path | None:
         print(f"skipped: set {REAL_DATA} to the folder that holds {folder}/")
         return None
     return path
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -117,13 +117,15 @@ def _from_table(table: GalaxyTable, source: str, facts: Mapping[str, Any], varia
     truth = checked_truth({name: columns[name] for name in PROPERTIES if name in known}, known, source)
     measured = table.has_errors and bool(table.noisy.all())
     flux = table.flux[:, BANDS.index(MAGNITUDE_BANDS[0])].double().numpy()
+    magnitude = _magnitude(flux)
     kind = f"{MAGNITUDE_BANDS[0]}, {'as observed' if table.has_errors else 'noiseless'}"
+    limits = [float(np.nanmin(magnitude)), float(np.nanmax(magnitude))] if np.isfinite(magnitude).any() else None
     return HeldOut(
         truth,
-        _magnitude(flux),
+        magnitude,
         np.asarray(SURVEYS)[table.survey.numpy()],
         measured,
-        {**facts, "galaxies": len(table), "magnitude": kind},
+        {**facts, "galaxies": len(table), "magnitude": kind, "i": limits},
         lambda rows, noise, seed: _observed(table[rows], rows, noise, seed, source),
     )
 
