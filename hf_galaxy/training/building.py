@@ -28,7 +28,7 @@ from ..modeling_galaxy import GalaxyModel
 from ..physics.noise import NoiseModel, NoiseSettings
 from ..tokenization_galaxy import GalaxyTokenizer
 from ..variables_galaxy import BANDS, PROPERTIES, Variable
-from . import checkpoint
+from . import checkpoint, warm_start
 from .batches import Batcher, observation_of, validation_batches
 from .feeding import feed, origin
 from .loop import Loop
@@ -119,17 +119,17 @@ def check_output(settings: TrainSettings) -> None:
 def model_and_tokenizer(
     settings: TrainSettings, simulation: dict | None, device: torch.device
 ) -> tuple[GalaxyModel, GalaxyTokenizer]:
-    """A new model, or the one of ``init_from``, and its tokenizer."""
+    """A new model, or the one of ``init_from``, and its tokenizer.
+
+    Raises:
+        ValueError: settings that make no model, or a model to start from that does not fit; see ``warm_start``.
+    """
     # On a CPU the backward pass of SDPA in bf16 is slow: attention written out trains twice as many galaxies a second.
     attention = "eager" if device.type == "cpu" else "sdpa"
     if settings.init_from:
-        try:
-            how = {"attn_implementation": attention, "dtype": torch.float32}
-            model = GalaxyModel.from_pretrained(settings.init_from, **how, **settings.model)
-            model.config.simulation = simulation  # the prior of the galaxies that it sees from now on
-            return model, GalaxyTokenizer.from_pretrained(settings.init_from)
-        except OSError as error:
-            raise ValueError(f"--init-from {settings.init_from}: {str(error).splitlines()[0]}") from None
+        model, tokenizer = warm_start.load(settings, attention)
+        model.config.simulation = simulation  # the prior of the galaxies that it sees from now on
+        return model, tokenizer
     refuse_unknown(settings.model, [f.name for f in fields(GalaxyConfig)], "model")
     try:
         config = GalaxyConfig.preset(settings.size, **settings.model)

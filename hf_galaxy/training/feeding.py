@@ -17,6 +17,7 @@ from ..data.shards import SETTINGS_FILE, public_facts
 from ..physics.settings import SimulationSettings
 from ..physics.simulate import Simulator
 from ..variables_galaxy import SURVEYS
+from .plausibility import refuse_other_units
 from .seeds import seed_of
 from .settings import TrainSettings
 from .sources import (
@@ -73,6 +74,8 @@ def feed(settings: TrainSettings, device: torch.device) -> Feed:
     others = [(sequence, share) for sequence, _, share in parts if sequence is not main]
     held_out = _held_out(validation, s)
     spans = [sequence.span(0, min(RANGE_ROWS // len(parts), len(sequence))) for sequence, _, _ in parts]
+    for span, (name, _) in zip(spans, s.sources, strict=True):
+        refuse_other_units(span, name)
     return Feed(_source(main, others, s), held_out, held_out if s.online else GalaxyTable.join(spans))
 
 

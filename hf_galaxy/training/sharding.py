@@ -28,6 +28,11 @@ def is_sharded(accelerator: Accelerator) -> bool:
     kind = accelerator.distributed_type
     if kind == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise ValueError("fsdp_version 1 is not supported; set fsdp_version: 2 in the file of accelerate")
+    if kind == DistributedType.FSDP and accelerator.state.fsdp_plugin.cpu_ram_efficient_loading:
+        raise ValueError(
+            "fsdp_cpu_ram_efficient_loading leaves --init-from empty on all but one process; set it to false in the "
+            "file of accelerate"
+        )
     if kind in REFUSED:
         raise ValueError(f"{REFUSED[kind]} is not supported; use distributed_type MULTI_GPU, or FSDP with version 2")
     return kind == DistributedType.FSDP
