@@ -195,7 +195,10 @@ class GalaxyEmbeddings(nn.Module):
         return torch.where(known, mean, torch.full_like(mean, self.config.reference_brightness)), known
 
     def hidden_value(self, ids: Tensor, values: Tensor, errors: Tensor, reference: Tensor, identity: Tensor) -> Tensor:
-        """One vector a token `(batch, n, value_hidden)` from its variable, value and token error."""
+        """One vector a token `(batch, n, value_hidden)` from its variable, value and token error.
+
+        `ids` `(batch, n)` and `identity`, or `(1, n)` where they are the same for all rows.
+        """
         error = errors * self.facts.slope(ids, values)
         x = values - reference.unsqueeze(-1) * self.facts.shifted[ids]
         log_error = torch.log(error + LOG_ERROR_FLOOR) / 3.0
@@ -204,6 +207,9 @@ class GalaxyEmbeddings(nn.Module):
         gain, bias = self.modulation(identity).chunk(2, dim=-1)
         hidden = self.value(features.to(self.value.weight.dtype)) * (1.0 + gain) + bias
         offset = self.facts.category_offset[ids]
+        # In training every parameter takes part in every step, on all processes alike.
+        if not (torch.is_grad_enabled() or bool((offset >= 0).any())):
+            return nn.functional.gelu(hidden)
         last = self.facts.num_categories[ids].clamp(min=1) - 1
         index = offset + torch.minimum(values.round().long().clamp(min=0), last)
         category = self.category(index.clamp(min=0, max=self.category.num_embeddings - 1))
@@ -211,37 +217,60 @@ class GalaxyEmbeddings(nn.Module):
 
     def forward(self, ids: Tensor, values: Tensor, errors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Patches of a context: embeddings `(batch, 1 + patches, hidden)`, mask and brightness. Absent patches go."""
+        ids = shared(ids)
         values = torch.where(mask, values, torch.zeros_like(values))
         errors = torch.where(mask, errors, torch.zeros_like(errors))
         reference, known = self.brightness_of(ids, values, errors * self.facts.slope(ids, values), mask)
         identity = self.identity(ids)
         hidden = self.hidden_value(ids, values, errors, reference, identity) * mask.unsqueeze(-1)
-        present, position = torch.unique(self.facts.patch[ids] * mask, return_inverse=True)
-        batch, slots, count = ids.shape[0], NUM_SLOTS + 1, present.numel()
-        cell = position * slots + self.facts.slot[ids]
-        gathered = hidden.new_zeros(batch, count * slots, hidden.shape[-1])
-        gathered.scatter_add_(1, cell.unsqueeze(-1).expand_as(hidden), hidden)
-        names = identity.new_zeros(batch, count, identity.shape[-1])
-        named = identity * mask.unsqueeze(-1)
-        names.scatter_add_(1, position.unsqueeze(-1).expand_as(named), named)
+        present, position, mask = self._places(ids, mask)
+        batch, slots, count = len(values), NUM_SLOTS + 1, present.numel()
+        gathered = _summed(hidden, position * slots + self.facts.slot[ids], count * slots)
+        names = _summed(identity * mask.unsqueeze(-1), position, count)
         patches = self.patch(gathered.view(batch, count, slots * hidden.shape[-1])) + names
-        filled = torch.zeros(batch, count, dtype=torch.bool, device=ids.device)
-        filled = filled.scatter_reduce(1, position, mask, reduce="amax")
+        filled = _summed(mask.unsqueeze(-1).to(hidden.dtype), position, count).squeeze(-1) > 0
         r = reference - self.config.reference_brightness
         summary = torch.cat([self.fourier(r, torch.zeros_like(r)), r.unsqueeze(-1), known.unsqueeze(-1)], dim=-1)
         summary = self.brightness(summary.to(patches.dtype)).unsqueeze(1)
-        filled = torch.cat([filled.new_ones(batch, 1), filled], dim=1)
+        filled = torch.cat([filled.new_ones(batch, 1), filled.expand(batch, -1)], dim=1)
         return torch.cat([summary, patches], dim=1), filled, reference
+
+    def _places(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Patches that somebody has (0 stands for absent), the place of each token among them, and the mask.
+
+        Rows that are alike are reduced to one, in the mask and in the places.
+        """
+        mask = shared(mask)
+        patch = self.facts.patch[ids]
+        if len(ids) > 1 or len(mask) == 1:
+            return *torch.unique(patch * mask, return_inverse=True), mask
+        # What some have and some have not keeps its place, blank in those that have not.
+        present = torch.unique(torch.cat([patch * mask.any(0), torch.zeros_like(patch[:, :1])], dim=1))
+        return present, torch.searchsorted(present, patch * mask.any(0)), mask
 
     def answers(self, ids: Tensor, values: Tensor, errors: Tensor, reference: Tensor) -> Tensor:
         """Answers already given, one vector each `(batch, n, hidden)`."""
+        ids = shared(ids)
         identity = self.identity(ids)
         return self.answer(self.hidden_value(ids, values, errors, reference, identity)) + identity
 
     def questions(self, ids: Tensor) -> Tensor:
-        """Questions `(batch, n, hidden)`: the variable alone; no value enters."""
+        """Questions `(batch, n, hidden)` of token ids `(batch, n)`: the variable alone; no value enters."""
         identity = self.identity(ids)
         return identity + self.question(identity)
+
+
+def shared(rows: Tensor) -> Tensor:
+    """The first row `(1, ...)` where all rows are the same, so that what depends on it alone is worked out once."""
+    return rows[:1] if len(rows) > 1 and bool((rows == rows[:1]).all()) else rows
+
+
+def _summed(vectors: Tensor, place: Tensor, count: int) -> Tensor:
+    """Sums `(batch, count, d)` of vectors `(batch, n, d)` by their places `(batch, n)`, or `(1, n)` for all rows."""
+    total = vectors.new_zeros(len(vectors), count, vectors.shape[-1])
+    if len(place) == 1:
+        return total.index_add_(1, place[0], vectors)
+    return total.scatter_add_(1, place.unsqueeze(-1).expand(len(vectors), -1, vectors.shape[-1]), vectors)
 
 
 def _longer(old: nn.Embedding, size: int) -> nn.Embedding:
@@ -255,4 +284,4 @@ def _longer(old: nn.Embedding, size: int) -> nn.Embedding:
     return new
 
 
-__all__ = ["GalaxyEmbeddings", "VariableFacts", "wavelength_position"]
+__all__ = ["GalaxyEmbeddings", "VariableFacts", "shared", "wavelength_position"]

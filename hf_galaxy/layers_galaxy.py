@@ -57,11 +57,13 @@ class GalaxyAttention(nn.Module):
     def forward(
         self, hidden_states: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs
     ) -> tuple[Tensor, Tensor | None]:
-        batch, length, width = hidden_states.shape
-        query = self.query(hidden_states).view(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
+        _, length, width = hidden_states.shape
+        query = self.query(hidden_states).view(-1, length, self.num_heads, self.head_dim).transpose(1, 2)
+        # One row of questions that all galaxies are asked alike meets the keys of each.
+        query = query.expand(key.shape[0], -1, -1, -1)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         out, weights = attend(self, query, key, value, attention_mask, scaling=self.scaling, dropout=0.0, **kwargs)
-        return self.output(out.reshape(batch, length, width)), weights
+        return self.output(out.reshape(key.shape[0], length, width)), weights
 
 
 class GalaxyMLP(nn.Module):

@@ -23,7 +23,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_galaxy import SPECIAL_TOKENS, GalaxyConfig
 from .densities_galaxy import MixtureDensity, floored, mixture_from_logits
-from .embedding_galaxy import GalaxyEmbeddings, VariableFacts
+from .embedding_galaxy import GalaxyEmbeddings, VariableFacts, shared
 from .layers_galaxy import GalaxyAttention, GalaxyEncoderLayer, GalaxyQuestionLayer
 from .new_variables_galaxy import extended
 from .sampling_galaxy import sample_answers, shared_questions
@@ -191,7 +191,7 @@ class GalaxyModel(GalaxyPreTrainedModel):
             answer_errors: Their token errors; zero when absent.
             answer_mask: True where question `i` may see answer `j`, `(questions, questions)` or with a batch axis.
         """
-        hidden_states = self.embeddings.questions(query_ids)
+        hidden_states = self.embeddings.questions(shared(query_ids))
         memory, mask = context.hidden_states, None if bool(context.mask.all()) else context.mask[:, None, None, :]
         if answers is not None:
             known = torch.isfinite(answers)
@@ -207,8 +207,13 @@ class GalaxyModel(GalaxyPreTrainedModel):
         return self.answer_logits(hidden_states)
 
     def answer_logits(self, hidden_states: Tensor) -> Tensor:
-        """Raw parameters of the densities of questions that have passed all layers."""
-        return floored(self.head(self.head_norm(hidden_states)), self.config.min_log_scale)
+        """Raw parameters of the densities of questions that have passed all layers.
+
+        Never in less than the precision of the weights: bfloat16 would place the needle of a sharp redshift to 0.001.
+        """
+        with torch.autocast(hidden_states.device.type, enabled=False):
+            logits = self.head(self.head_norm(hidden_states.to(self.head.weight.dtype)))
+        return floored(logits, self.config.min_log_scale)
 
     def density(self, logits: Tensor, query_ids: Tensor, query_errors: Tensor, reference: Tensor) -> MixtureDensity:
         """Densities of the answers `(..., questions)` in token coordinates; `reference` has no axis of questions."""
