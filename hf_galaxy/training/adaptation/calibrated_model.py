@@ -69,6 +69,7 @@ class CalibratedModel(nn.Module):
         # An optimiser such as Adam moves a parameter by its rate, whatever the gradient: so a unit of the parameter is
         # as much as makes that move the one wanted.
         self.unit = settings.zero_point_rate / lr
+        self.ratio_unit = self.unit * settings.error_scale_prior / settings.zero_point_prior
         self.zero_point = nn.Parameter(torch.zeros(len(names)), requires_grad=settings.zero_points)
         self.log_ratio = nn.Parameter(torch.zeros(len(names)), requires_grad=settings.error_scales)
         self.register_buffer("learnt", torch.tensor([name in observed for name in names]), persistent=False)
@@ -87,7 +88,7 @@ class CalibratedModel(nn.Module):
 
     def log_ratios(self) -> Tensor:
         """Natural logarithms `(V,)` of true over stated errors."""
-        return self.unit * self.log_ratio * self.learnt
+        return self.ratio_unit * self.log_ratio * self.learnt
 
     def log_prior(self) -> Tensor:
         """Log prior density of the calibration, up to a constant."""

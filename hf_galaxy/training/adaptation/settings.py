@@ -18,7 +18,8 @@ class AdaptationSettings:
             2021, arXiv:2106.09685) or ``none`` (the calibration alone).
         zero_points: Whether zero points are learnt.
         zero_point_prior: σ of their Gaussian prior, mag.
-        zero_point_rate: How far a zero point moves in a step at the peak of the schedule, mag.
+        zero_point_rate: How far a zero point moves in a step at the peak of the schedule, mag; error scales move as far
+            relative to their prior.
         zero_point_bands: Bands whose mean zero point is held at zero; all observed bands by default.
         prior_galaxies: The survey counts against the priors as so many galaxies at most. What the model has wrong about
             galaxies is wrong in all of them; without this limit it would become zero points of many σ of the prior.
