@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedConfig
 
 from ..configuration_galaxy import PRESETS, GalaxyConfig
@@ -35,7 +36,7 @@ def load(settings: TrainSettings, attention: str) -> tuple[GalaxyModel, GalaxyTo
             settings.init_from, output_loading_info=True, **how, **settings.model
         )
         tokenizer = GalaxyTokenizer.from_pretrained(settings.init_from)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ValueError(f"{where}: {str(error).splitlines()[0]}") from None
     _check_weights(report, where)
     variables = [Variable(**entry) for entry in model.config.variables]
