@@ -20,7 +20,6 @@ class Size:
         trees, rows_a_tree: Of a random forest.
         iterations: Trees of a boosted model.
         epochs: Of the perceptrons.
-        templates: Galaxies for EAZY.
         fits: Galaxies for bagpipes.
     """
 
@@ -31,14 +30,13 @@ class Size:
     rows_a_tree: int
     iterations: int
     epochs: int
-    templates: int
     fits: int
 
 
 SIZES = {
-    "quick": Size(1_500, 1_536, 300, 4, 500, 8, 2, 20, 1),
-    "half-hour": Size(48_000, 48_000, 4_000, 20, 20_000, 150, 10, 2_000, 20),
-    "full": Size(800_000, 4_000_000, 20_000, 100, 100_000, 400, 20, 20_000, 20),
+    "quick": Size(1_500, 1_536, 300, 4, 500, 8, 2, 1),
+    "half-hour": Size(48_000, 48_000, 4_000, 20, 20_000, 150, 10, 20),
+    "full": Size(800_000, 4_000_000, 20_000, 100, 100_000, 400, 20, 20),
 }
 OURS = "ours"
 
@@ -102,24 +100,6 @@ def _bagpipes(size: Size, folder: Path) -> Peer:
     return BagpipesFits(folder.parent / "bagpipes_fits", size.fits if size.test > 5_000 else min(size.fits, 4))
 
 
-def _library(size: Size, folder: Path) -> Peer:
-    from benchmarks.peers.library_fit import LibraryFit
-
-    return LibraryFit()
-
-
-def _eazy(size: Size, folder: Path) -> Peer:
-    from benchmarks.peers.eazy_photoz import EazyPhotoz
-
-    return EazyPhotoz(limit=size.templates)
-
-
-def _bagpipes(size: Size, folder: Path) -> Peer:
-    from benchmarks.peers.bagpipes_fits import BagpipesFits
-
-    return BagpipesFits(folder.parent / "bagpipes", size.fits)
-
-
 # In the order of the table; what a peer needs is imported when it is made.
 CONTENDERS: dict[str, Callable[[Size, Path], Peer]] = {
     OURS: _ours,
@@ -129,9 +109,6 @@ CONTENDERS: dict[str, Callable[[Size, Path], Peer]] = {
     "mlp": _perceptrons,
     "boosted": _boosting,
     "forest": _forest,
-    "library": _library,
-    "eazy": _eazy,
-    "bagpipes": _bagpipes,
     "library": _library,
     "eazy": _eazy,
     "bagpipes": _bagpipes,

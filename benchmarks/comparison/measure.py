@@ -79,12 +79,12 @@ def _over(each: Sequence[Any], reduce: Any) -> Any:
 
 def figures(told: Told, galaxies: Galaxies, rows: np.ndarray) -> dict[str, Any]:
     """Figures of merit of one run under one noise for some of the galaxies."""
-    n = len(next(iter(told.point.values())))
-    rows = rows[rows < n]
+    first = next(iter(told.point.values()))
+    rows, n = rows[rows < len(first)], int(np.isfinite(first).sum())
     truth = {name: values[rows] for name, values in galaxies.truth.items()}
     magnitude = galaxies.magnitude[rows]
     found: dict[str, Any] = {
-        "galaxies_per_second": n / told.seconds,
+        "galaxies_per_second": n / max(told.seconds, 1e-9),
         "galaxies_per_processor_second": n / max(told.processor_seconds, 1e-9),
         "properties": {
             name: _property(name, told, truth[name], magnitude, rows) for name in COMPARED if name in told.point
