@@ -41,7 +41,8 @@ def load(settings: TrainSettings, attention: str) -> tuple[GalaxyModel, GalaxyTo
     _check_weights(report, where)
     variables = [Variable(**entry) for entry in model.config.variables]
     if list(tokenizer.variables) != variables:
-        raise ValueError(f"{where}: {unlike(tokenizer.variables, variables)} in its tokenizer, but not in its model")
+        said = unlike(tokenizer.variables, variables) or "the transform of some variable is another"
+        raise ValueError(f"{where}: {said} in its tokenizer, but not in its model")
     if said := unlike(variables, default_variables()):
         raise ValueError(
             f"{where}: {said} in the model, but not in the data; use the version of hf_galaxy of the model"
