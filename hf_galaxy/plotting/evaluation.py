@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from hf_galaxy.plotting.calibration import BAND_SIGMA, DENSITY
@@ -45,8 +45,9 @@ def plot_by_bin(
         ax.plot([x - 0.3, x + 0.3], [factor * target] * 2, color=BLACK, linewidth=1.4, zorder=1)
     if log:
         ax.set_yscale("log")
-        ax.yaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
     ax.set_xlim(-0.5, len(names) - 0.5)
     ax.set_xticks(place, [name.replace("-", "–") for name in names])
     ax.xaxis.set_tick_params(which="minor", bottom=False, top=False)
@@ -125,7 +126,7 @@ def plot_decrements(ax: Axes, ratios: Mapping[str, ArrayLike], case_b: float) ->
     ax.set_ylim(bottom=0)
     ax.set_xlabel(r"$\log_{10}\,F(\mathrm{H}\alpha)/F(\mathrm{H}\beta)$")
     ax.set_ylabel("density")
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper right", handlelength=1.0, borderaxespad=0.3)
     return ax
 
 
