@@ -68,7 +68,7 @@ class LibraryFit(Contender):
     def __init__(
         self,
         galaxies: int | None = None,
-        amplitude: float = 0.1,
+        amplitude: float = 0.5,
         least: float = 20.0,
         floor: float | None = None,
         limit: int | None = None,
@@ -151,10 +151,8 @@ class LibraryFit(Contender):
         return torch.where(seen, flux, 0.0), torch.where(seen, weight, 0.0)
 
     def _window(self, flux: Tensor, weight: Tensor) -> slice:
-        """The part of the library that is near a block in i; all of it where one has no i."""
+        """The part of the library that is near a block in i; all of it where one lacks i: its error is infinite."""
         flux, weight = flux[:, SELECTION], weight[:, SELECTION]
-        if not (weight > 0).all():
-            return slice(0, len(self._selection))
         reach = NEAR * (1 / weight + (self.amplitude * flux) ** 2).sqrt()
         ends = torch.stack([(flux - reach).min(), (flux + reach).max()])
         low, high = torch.searchsorted(self._selection, ends).tolist()
