@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.adapting.measuring import Redshifts, improvement, measured, print_row, redshifts
-from benchmarks.adapting.real_survey import FOLDS, folds, fors2
-from benchmarks.adapting.running import SURVEY, adapt
+from benchmarks.adapting.measuring import Redshifts, improvement, measured, print_row
+from benchmarks.adapting.real_survey import FOLDS, RealSurvey, folds, fors2
+from benchmarks.adapting.running import SURVEY, Done, Job, adapt, ask
 from benchmarks.adapting.simulated_survey import SimulatedSurvey, facts, simulate, simulated_survey, write_survey
 from benchmarks.harness import REAL_DATA, machine_facts, model_facts, parser, real_data
 from hf_galaxy import GalaxyPosterior
 from hf_galaxy.checkpoints import SHIPPED
 from hf_galaxy.data.features import galaxy_table
-from hf_galaxy.data.galaxies import GalaxyTable
 from hf_galaxy.evaluation.report import assemble_report, write_report
 from hf_galaxy.physics.noise import NoiseModel, NoiseSettings
 from hf_galaxy.physics.settings import SimulationSettings
 from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS
 
-# What the survey knows of its galaxies: (name, number of redshifts, all labels).
-VARIANTS = (("photometry", 0, False), ("redshifts", 200, False), ("ceiling", 0, True))
+# name: (galaxies with a redshift, all labels, settings of the run)
+VARIANTS: dict[str, tuple[int, bool, dict[str, Any]]] = {
+    "photometry": (0, False, {"adaptation": {"weights": "none"}}),
+    "photometry, weights": (0, False, {"adaptation": {"weights": "full"}}),
+    "200 redshifts": (200, False, {"adaptation": {"weights": "full"}}),
+    "all labels": (0, True, {"adaptation": {"weights": "full", "labelled": 0.0}, "lr": 2e-4}),
+}
 REAL_REDSHIFTS = 40
-REAL_ADAPTATION = {"weights": "none"}
-REAL = {"steps": 150, "batch_size": 64}  # few galaxies: few steps
+REAL_VARIANTS = {"photometry": 0, f"{REAL_REDSHIFTS} redshifts": REAL_REDSHIFTS}
+REAL_SETTINGS = {"steps": 150, "batch_size": 64, "adaptation": {"weights": "none"}}  # few galaxies: few steps
 SEED_OF_REPLAY, SEED_OF_OLD = 31, 32
 
 
@@ -51,9 +56,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     made.add_argument("--n", type=int, default=6000, help="galaxies of the simulated survey to adapt to")
     made.add_argument("--n-test", type=int, default=3000, help="others of it, and as many simulated as before")
     made.add_argument("--n-replay", type=int, default=16_000, help="simulated galaxies against forgetting")
-    made.add_argument("--steps", type=int, default=300, help="steps of 128 galaxies, half of them replay")
+    made.add_argument("--steps", type=int, default=250, help="steps of 128 galaxies, half of them replay")
     made.add_argument("--seed", type=int, default=2, help="of the survey: its galaxies, zero points and errors")
     made.add_argument("--replay", help="folder of simulated galaxies to replay, instead of simulating some")
+    made.add_argument("--processes", type=int, default=2, help="adaptations at the same time, of one thread each")
     given = made.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         report = run(given, Path(folder))
@@ -68,16 +74,27 @@ def run(given: Namespace, folder: Path) -> dict[str, Any]:
     base = given.model or str(SHIPPED)
     galaxy = GalaxyPosterior.from_pretrained(given.model)
     replay = Path(given.replay) if given.replay else write_simulated(folder / "replay", SEED_OF_REPLAY, given.n_replay)
-    metrics = {"simulated": simulated(given, base, galaxy, replay, folder)}
+    survey = simulated_survey(given.n + given.n_test, given.seed)
+    spectra = real_data("fors2_spectra")
+    real = fors2(spectra) if spectra is not None else None
+    jobs = simulated_jobs(given, base, replay, folder, survey)
+    if real is not None:
+        jobs |= real_jobs(base, replay, folder, real)
+    # Processes of their own, started anew: those that are forked share the threads of torch, and hang.
+    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
+        done = dict(zip(jobs, pool.map(adapt, jobs.values()), strict=True))
+    metrics = {"simulated": simulated_metrics(galaxy, base, survey, jobs, done)}
     data = {
         "survey": {**facts(), "seed": given.seed, "galaxies": given.n, "tested": given.n_test},
         "replay": replay.name,
         "steps": given.steps,
+        "variants": {name: settings for name, (_, _, settings) in VARIANTS.items()},
         "real": "left out",
     }
-    if (spectra := real_data("fors2_spectra")) is not None:
-        metrics["real"] = real(base, galaxy, replay, folder, spectra)
-        data["real"] = f"{metrics['real']['before']['n']} FORS2 galaxies of ${REAL_DATA}, {FOLDS} folds"
+    if real is not None:
+        metrics["real"] = real_metrics(galaxy, real, done)
+        data["real"] = f"{len(real)} FORS2 galaxies of ${REAL_DATA}, {FOLDS} folds, {real.refused} spectra refused"
+        data["real_settings"] = REAL_SETTINGS
     return assemble_report(model=model_facts(galaxy, given.model), data=data, machine=machine_facts(), metrics=metrics)
 
 
@@ -96,50 +113,54 @@ def write_simulated(folder: Path, seed: int, n: int) -> Path:
 # Simulated ----------------------------------------------------------------------------------------------------------
 
 
-def simulated(given: Namespace, base: str, galaxy: GalaxyPosterior, replay: Path, folder: Path) -> dict[str, Any]:
-    """The simulated survey: before, and after each kind of adaptation."""
-    survey = simulated_survey(given.n + given.n_test, given.seed)
+def simulated_jobs(given: Namespace, base: str, replay: Path, folder: Path, survey: SimulatedSurvey) -> dict[str, Job]:
+    """An adaptation for each thing that may be known of the simulated survey."""
     train, test = survey.rows(slice(given.n)), survey.rows(slice(given.n, None))
-    old = simulate(SimulationSettings(), SEED_OF_OLD, given.n_test)
-    before, before_old = of_survey(galaxy, test, None), of_old(galaxy, old)
-    found: dict[str, Any] = {"before": {"survey": measured(before), "old": measured(before_old)}}
-    show("before", found["before"])
-    truth = {"survey": measured(of_survey(told_the_truth(base, survey), test, SURVEYS[0]))}
-    found["true calibration, weights as before"] = truth
-    show("true calibration, weights as before", truth)
-    found["pit"] = {"before": before.pit}
-    for name, count, labels in VARIANTS:
-        began = time.perf_counter()
-        data = write_survey(train, folder / f"survey_{name}", count, labels)
-        adapted = adapt(base, data, replay, folder / name, steps=given.steps)
-        seconds = time.perf_counter() - began
-        after, after_old = of_survey(adapted, test, SURVEY), of_old(adapted, old)
-        found[name] = {
-            "survey": measured(after),
-            "old": measured(after_old),
-            "change": improvement(before, after),
-            "forgetting": improvement(before_old, after_old),
-            "calibration": calibration(adapted, survey),
-            "seconds": seconds,
-        }
-        found["pit"][name] = after.pit
-        show(f"{name} ({count} redshifts)" if count else name, found[name])
-    found["zero_points"] = {"bands": list(BANDS), "truth": survey.zero_point, "ln_ratio": survey.log_ratio}
-    return found
+    tests = {"survey": of_survey(test, SURVEY), "old": as_before(given.n_test)}
+    jobs = {}
+    for i, (name, (count, labels, settings)) in enumerate(VARIANTS.items()):
+        data = write_survey(train, folder / f"survey_{i}", count, labels)
+        jobs[name] = Job(base, data, replay, folder / f"model_{i}", tests, {"steps": given.steps, **settings})
+    return jobs
 
 
-def of_survey(galaxy: GalaxyPosterior, survey: SimulatedSurvey, told: str | None) -> Redshifts:
-    return redshifts(galaxy, survey.flux, survey.flux_error, true_redshift(survey.galaxies), told)
+def of_survey(survey: SimulatedSurvey, told: str | None) -> tuple:
+    redshift = survey.galaxies.properties[:, PROPERTIES.index("redshift")].double().numpy()
+    return survey.flux.numpy(), survey.flux_error.numpy(), redshift, told
 
 
-def of_old(galaxy: GalaxyPosterior, galaxies: GalaxyTable) -> Redshifts:
+def as_before(n: int) -> tuple:
     """Simulated galaxies with the noise of the training; the model is told nothing of where they are from."""
+    galaxies = simulate(SimulationSettings(), SEED_OF_OLD, n)
     seen = NoiseModel(NoiseSettings.survey(), BANDS).observe(galaxies.flux, torch.Generator().manual_seed(SEED_OF_OLD))
-    return redshifts(galaxy, seen.flux, seen.error, true_redshift(galaxies))
+    redshift = galaxies.properties[:, PROPERTIES.index("redshift")].double().numpy()
+    return seen.flux.numpy(), seen.error.numpy(), redshift, None
 
 
-def true_redshift(galaxies: GalaxyTable) -> NDArray[np.float64]:
-    return galaxies.properties[:, PROPERTIES.index("redshift")].double().numpy()
+def simulated_metrics(
+    galaxy: GalaxyPosterior, base: str, survey: SimulatedSurvey, jobs: dict[str, Job], done: dict[str, Done]
+) -> dict[str, Any]:
+    """Before and after; what the true calibration alone would give; how far what was learnt is from the truth."""
+    tests = {name: (*test[:3], None) for name, test in next(iter(jobs.values())).tests.items()}
+    before = ask(galaxy, tests)
+    oracle = told_the_truth(base, survey)
+    true = ask(oracle, {"survey": (*tests["survey"][:3], SURVEYS[0])})
+    found: dict[str, Any] = {
+        "before": {name: measured(of) for name, of in before.items()},
+        "true calibration": {"survey": measured(true["survey"])},
+        "pit": {"before": before["survey"].pit},
+        "zero_points": {"bands": list(BANDS), "truth": survey.zero_point, "ln_ratio": survey.log_ratio},
+    }
+    for name in VARIANTS:
+        after = done[name].answers
+        found[name] = {test: measured(of) for test, of in after.items()}
+        found[name] |= {"change": improvement(before["survey"], after["survey"])}
+        found[name] |= {"forgetting": improvement(before["old"], after["old"])}
+        found[name] |= {"calibration": calibration(done[name].calibration, survey), "seconds": done[name].seconds}
+        found["pit"][name] = after["survey"].pit
+    for name in ("before", "true calibration", *VARIANTS):
+        show(name, found[name])
+    return found
 
 
 def told_the_truth(base: str, survey: SimulatedSurvey) -> GalaxyPosterior:
@@ -151,12 +172,12 @@ def told_the_truth(base: str, survey: SimulatedSurvey) -> GalaxyPosterior:
     return galaxy
 
 
-def calibration(galaxy: GalaxyPosterior, survey: SimulatedSurvey) -> dict[str, Any]:
+def calibration(learnt: dict[str, dict[str, float]], survey: SimulatedSurvey) -> dict[str, Any]:
     """What was learnt of the photometry, and how far it is from the truth: rms in mag, means taken off, and in ln."""
-    learnt = galaxy.model.config.calibration[SURVEY]
     zero = np.array([learnt["zero_points"].get(band, np.nan) for band in BANDS])
     ratio = np.log([learnt["error_scale"].get(band, np.nan) for band in BANDS])
     galex = np.isin(BANDS, ("FUV", "NUV"))
+    left = zero - survey.zero_point
 
     def rms(x: NDArray, rows: NDArray) -> float:
         return float(np.nanstd(x[rows]))
@@ -165,10 +186,9 @@ def calibration(galaxy: GalaxyPosterior, survey: SimulatedSurvey) -> dict[str, A
         "zero_points": zero,
         "ln_ratio": ratio,
         "rms_true": rms(survey.zero_point, ~galex),
-        "rms_left": rms(zero - survey.zero_point, ~galex),
-        "rms_left_band_to_band": float(np.nanstd(np.diff((zero - survey.zero_point)[~galex]) / np.sqrt(2))),
-        "rms_true_galex": rms(survey.zero_point, galex),
-        "rms_left_galex": rms(zero - survey.zero_point, galex),
+        "rms_left": rms(left, ~galex),
+        "rms_left_band_to_band": float(np.nanstd(np.diff(left[~galex]) / np.sqrt(2))),
+        "rms_left_galex": float(np.sqrt(np.mean((left[galex] - np.nanmean(left[~galex])) ** 2))),
         "ln_ratio_true": float(np.mean(survey.log_ratio)),
         "ln_ratio_found": float(np.nanmean(ratio)),
         "ln_ratio_rms_left": float(np.sqrt(np.nanmean((ratio - survey.log_ratio) ** 2))),
@@ -186,38 +206,43 @@ def show(name: str, found: dict[str, Any]) -> None:
             f" ({c['rms_left_band_to_band']:.4f} from band to band); ln error ratio {c['ln_ratio_true']:+.3f},"
             f" found {c['ln_ratio_found']:+.3f}; {found['seconds']:.0f} s"
         )
-    sys.stdout.flush()
 
 
 # Real ---------------------------------------------------------------------------------------------------------------
 
 
-def real(base: str, galaxy: GalaxyPosterior, replay: Path, folder: Path, spectra: Path) -> dict[str, Any]:
-    """The FORS2 galaxies, each tested by the model that did not see it."""
-    survey = fors2(spectra)
-    parts: dict[str, list[Redshifts]] = {"before": [], "photometry": [], "redshifts": []}
-    zero_points = []
+def real_jobs(base: str, replay: Path, folder: Path, survey: RealSurvey) -> dict[str, Job]:
+    """Each third of the galaxies in turn is tested by a model that was adapted to the others."""
+    jobs = {}
     for fold, (train, test) in enumerate(folds(len(survey), seed=0)):
-        tested = survey.flux[test], survey.flux_error[test], survey.redshift[test]
-        parts["before"].append(redshifts(galaxy, *tested))
-        for name, count in (("photometry", 0), ("redshifts", REAL_REDSHIFTS)):
-            data = survey.write(train, folder / f"real_{name}_{fold}", count)
-            out = folder / f"real_{name}_{fold}_model"
-            adapted = adapt(base, data, replay, out, adaptation=REAL_ADAPTATION, seed=fold, **REAL)
-            parts[name].append(redshifts(adapted, *tested, SURVEY))
-            if not count:
-                zero_points.append(adapted.model.config.calibration[SURVEY]["zero_points"])
-    whole = {name: Redshifts.join(of) for name, of in parts.items()}
-    found: dict[str, Any] = {name: measured(of) for name, of in whole.items()}
-    found |= {f"change_{name}": improvement(whole["before"], whole[name]) for name in ("photometry", "redshifts")}
-    found |= {"refused": survey.refused, "redshifts_of_each_fold": REAL_REDSHIFTS}
-    found["zero_points"] = {b: [z[b] for z in zero_points if b in z] for b in BANDS if b in zero_points[0]}
-    for name in parts:
+        for i, (name, count) in enumerate(REAL_VARIANTS.items()):
+            data = survey.write(train, folder / f"real_{fold}_{i}", count)
+            out = folder / f"real_model_{fold}_{i}"
+            settings = {**REAL_SETTINGS, "seed": fold}
+            jobs[f"FORS2 {name} {fold}"] = Job(base, data, replay, out, {"test": survey.test(test, SURVEY)}, settings)
+    return jobs
+
+
+def real_metrics(galaxy: GalaxyPosterior, survey: RealSurvey, done: dict[str, Done]) -> dict[str, Any]:
+    """Before and after, over all galaxies, with resampled ones."""
+    before = Redshifts.join(
+        [ask(galaxy, {"test": survey.test(test, None)})["test"] for _, test in folds(len(survey), seed=0)]
+    )
+    found: dict[str, Any] = {"before": measured(before)}
+    print_row("FORS2, before", found["before"])
+    for name in REAL_VARIANTS:
+        parts = [done[f"FORS2 {name} {fold}"] for fold in range(FOLDS)]
+        after = Redshifts.join([part.answers["test"] for part in parts])
+        zero_points = [part.calibration["zero_points"] for part in parts]
+        everywhere = [band for band in BANDS if all(band in z for z in zero_points)]
+        found[name] = {
+            **measured(after),
+            "change": improvement(before, after),
+            "zero_points": {band: [z[band] for z in zero_points] for band in everywhere},
+        }
         print_row(f"FORS2, {name}", found[name])
-    for name in ("photometry", "redshifts"):
-        change = found[f"change_{name}"]
-        listed = ", ".join(f"{k} {v[0]:+.4f} ({v[1]:+.4f} to {v[2]:+.4f})" for k, v in change.items())
-        print(f"    {name} against before, 95 %: {listed}")
+        for figure, (value, low, high) in found[name]["change"].items():
+            print(f"    {figure} changes by {value:+.4f}, 95 % from {low:+.4f} to {high:+.4f}")
     return found
 
 

@@ -43,6 +43,10 @@ class RealSurvey:
         errors = REDSHIFT_ERROR * (1 + properties)
         return write_observed(self.flux[rows], self.flux_error[rows], properties, errors, folder)
 
+    def test(self, rows: NDArray, told: str | None) -> tuple:
+        """Photometry, redshifts, and the survey to be told, of some of the galaxies."""
+        return self.flux[rows].numpy(), self.flux_error[rows].numpy(), self.redshift[rows], told
+
 
 def fors2(folder: Path) -> RealSurvey:
     """The FORS2 spectra of a folder as J-PAS would see the galaxies."""
