@@ -18,6 +18,9 @@ from .modeling_galaxy import GalaxyContext, GalaxyModel
 
 ROWS_AT_ONCE = 1024
 DRAWS_AT_ONCE = 16384
+# On a processor what one layer hands to the next should stay in the cache, and be no new memory of the system.
+ROWS_ON_CPU = 128
+DRAWS_ON_CPU = 4096
 GOLDEN_SECTION = 0.6180339887498949
 
 
@@ -32,13 +35,17 @@ class Inference:
     def __init__(self, model: GalaxyModel, evidence: Evidence) -> None:
         self.model, self.evidence = model, evidence
 
-    def _slices(self, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
+    def _at_once(self, everywhere: int, on_cpu: int) -> int:
+        return min(everywhere, on_cpu) if self.model.device.type == "cpu" else everywhere
+
+    def _slices(self, most: int | None = None) -> Iterator[slice]:
+        size = min(self._at_once(ROWS_AT_ONCE, ROWS_ON_CPU), most or len(self.evidence))
         for start in range(0, len(self.evidence), size):
             yield slice(start, min(start + size, len(self.evidence)))
 
-    def contexts(self, size: int = ROWS_AT_ONCE) -> Iterator[tuple[slice, GalaxyContext]]:
-        """The encoded evidence, in pieces of at most `size` galaxies."""
-        for rows in self._slices(min(size, ROWS_AT_ONCE)):
+    def contexts(self, most: int | None = None) -> Iterator[tuple[slice, GalaxyContext]]:
+        """The encoded evidence, in pieces of at most `most` galaxies."""
+        for rows in self._slices(most):
             yield rows, self.model.encode(*self._tokens(rows))
 
     def _tokens(self, rows: slice) -> list[Tensor]:
@@ -163,7 +170,7 @@ class Inference:
 
     def _draws(self, ids: Tensor, n: int, generator: torch.Generator, measured: bool) -> Tensor:
         """`draws` in the order of `ids`, of which the first may be measured itself."""
-        size = max(1, DRAWS_AT_ONCE // n)
+        size = max(1, self._at_once(DRAWS_AT_ONCE, DRAWS_ON_CPU) // n)
         if not measured:
             return torch.cat(
                 [self.model.draw_jointly(c, ids, n, generator=generator).cpu() for _, c in self.contexts(size)]

@@ -22,7 +22,7 @@ HUB_THIRD_PARTY = {"torch", "transformers", "numpy", "huggingface_hub"}
 FORBIDDEN_AT_IMPORT = {"environ", "getenv", "open", "print", "basicConfig", "mkdir", "write_text", "filterwarnings"}
 
 # What each room may import from the package, besides itself.
-POSTERIOR = {"hub", "data", "checkpoints", "evidence", "inference", "survey_system", "posterior"}
+POSTERIOR = {"hub", "data", "checkpoints", "evidence", "inference", "survey_system", "twin", "posterior"}
 EVERYTHING = POSTERIOR | {"physics", "training", "evaluation", "plotting", "assessment", "publish"}
 MAY_IMPORT = {
     "hub": set(),
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "evaluation": {"variables"},
     "plotting": {"variables"},
     "checkpoints": {"hub"},
+    "twin": {"hub"},
     "evidence": {"hub", "data"},
     "inference": {"hub", "evidence"},
     "survey_system": {"hub", "data", "evidence"},
