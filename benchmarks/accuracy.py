@@ -18,7 +18,8 @@ from harness import model_facts, parser
 
 from hf_galaxy import GalaxyPosterior
 from hf_galaxy.assessment.held_out import held_out
-from hf_galaxy.assessment.run import AssessmentSettings, check_extras, evaluate, noise_kinds
+from hf_galaxy.assessment.output import check_extras, evaluate
+from hf_galaxy.assessment.run import AssessmentSettings, noise_kinds
 from hf_galaxy.evaluation.report import write_report
 
 TARGETS = {"11-20": 0.003, "20-21": 0.006, "21-22": 0.015}  # sigma_NMAD to reach

@@ -17,15 +17,9 @@ from tqdm import tqdm
 
 from hf_galaxy.assessment.facts import model_facts
 from hf_galaxy.assessment.held_out import held_out
-from hf_galaxy.assessment.run import (
-    REPORT,
-    AssessmentSettings,
-    check_extras,
-    check_folder,
-    compared,
-    noise_kinds,
-)
-from hf_galaxy.assessment.run import evaluate as evaluate_kinds
+from hf_galaxy.assessment.output import REPORT, check_extras, check_folder
+from hf_galaxy.assessment.output import evaluate as evaluate_kinds
+from hf_galaxy.assessment.run import AssessmentSettings, compared, noise_kinds
 from hf_galaxy.data.catalogues import Catalogue, read_catalogue
 from hf_galaxy.data.column_names import ERROR_SUFFIX, nearest
 from hf_galaxy.data.spectra_table import photometry_table

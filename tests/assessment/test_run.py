@@ -4,15 +4,9 @@ import pytest
 
 from hf_galaxy import GalaxyPosterior, GalaxyTokenizer
 from hf_galaxy.assessment.held_out import held_out
-from hf_galaxy.assessment.run import (
-    AssessmentSettings,
-    assess,
-    check_extras,
-    check_folder,
-    compared,
-    evaluate,
-    noise_kinds,
-)
+from hf_galaxy.assessment.output import check_extras, check_folder, evaluate
+from hf_galaxy.assessment.pages import pages, write_pages
+from hf_galaxy.assessment.run import AssessmentSettings, assess, compared, noise_kinds
 from hf_galaxy.evaluation.report import read_report, write_report
 from hf_galaxy.evaluation.tables import joint_table, property_table, redshift_table
 from tests.random_tables import observed_table, random_table, write_table
@@ -37,18 +31,11 @@ def galaxies(galaxy, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(galaxy, galaxies, tmp_path_factory):
-    """A report under two kinds of noise, with its pages."""
+    """A report under two kinds of noise; its pages are laid out in another test, since that takes seconds."""
     out = tmp_path_factory.mktemp("out")
     told = []
-    report = evaluate(
-        galaxy,
-        galaxies,
-        ["nominal", "survey"],
-        SETTINGS,
-        model={"checkpoint": "tiny"},
-        stem=f"{out}/",
-        tell=told.append,
-    )
+    facts = {"model": {"checkpoint": "tiny"}, "stem": f"{out}/", "formats": (), "tell": told.append}
+    report = evaluate(galaxy, galaxies, ["nominal", "survey"], SETTINGS, **facts)
     return out, read_report(write_report(out / "metrics.json", report)), told
 
 
@@ -67,12 +54,19 @@ def test_a_model_that_has_learnt_nothing_is_found_out(written):
     assert sum(row["verdict"] != "calibrated" for row in metrics["properties"].values()) > 10
 
 
-def test_pages_are_written_in_both_formats(written):
-    out, _, _ = written
-    pages = {"photoz", "properties", "pit", "coverage", "joint", "lines"}
-    for kind in ("nominal", "survey"):
-        assert {p.stem.removeprefix(f"{kind}_") for p in out.glob(f"{kind}_*.png")} == pages
-        assert {p.stem.removeprefix(f"{kind}_") for p in out.glob(f"{kind}_*.pdf")} == pages
+def test_pages_are_written_of_what_the_galaxies_are_enough_for(galaxy, galaxies, tmp_path):
+    chosen = AssessmentSettings(names=["redshift", "log_mstar"], joint=60, draws=20)
+    made = pages(assess(galaxy, galaxies, chosen), {"11-20": 0.003})
+    assert set(made) == {"photoz", "properties", "pit", "coverage", "joint"}
+    written = write_pages(made, tmp_path / "survey", ["png"])
+    assert written[0].name == "survey_photoz.png" and all(p.stat().st_size > 10_000 for p in written)
+
+
+def test_lines_have_a_page_of_their_own(galaxy, galaxies, tmp_path):
+    made = pages(assess(galaxy, galaxies, SETTINGS))
+    assert set(made) == {"photoz", "properties", "pit", "coverage", "joint", "lines"}
+    (page,) = write_pages({"lines": made["lines"]}, tmp_path / "survey", ["png"])
+    assert page.stat().st_size > 10_000
 
 
 def test_the_tables_of_documents_can_be_made_of_it(written):
@@ -135,7 +129,7 @@ def test_old_results_are_kept_or_replaced_whole(tmp_path):
 
 
 def test_missing_extras_are_named_before_the_work(monkeypatch):
-    monkeypatch.setattr("hf_galaxy.assessment.run.find_spec", lambda name: None)
+    monkeypatch.setattr("hf_galaxy.assessment.output.find_spec", lambda name: None)
     with pytest.raises(ImportError, match="or give --joint 0"):
         check_extras(10, pages=True)
     with pytest.raises(ImportError, match="pages need matplotlib"):
