@@ -76,9 +76,10 @@ class EazyPhotoz(Contender):
         rows = [slice(i, i + ROWS_AT_ONCE) for i in range(0, len(flux), ROWS_AT_ONCE)]
         with tempfile.TemporaryDirectory() as folder:
             files = self._write_files(Path(folder))
-            parts = [self._run(flux[part], error[part], files) for part in rows]
-        best, log_density = (np.concatenate(each) for each in zip(*parts, strict=True))
+            log_density = np.concatenate([self._run(flux[part], error[part], files) for part in rows])
         fine, density = self._on_fine_grid(log_density)
+        # EAZY's own way to the maximum, get_maxlnp_redshift, gives -1 where it is at the edge of the grid
+        best = fine[density.argmax(axis=1)]
         quantiles = quantiles_of_density(fine, density)
         seconds = time.perf_counter() - start
 
@@ -95,10 +96,10 @@ class EazyPhotoz(Contender):
         density = np.exp(log_fine - log_fine.max(axis=1, keepdims=True))
         return fine, density / np.trapezoid(density, fine, axis=1)[:, None]
 
-    def _run(self, flux: Floats, error: Floats, files: Mapping[str, Any]) -> tuple[Floats, Floats]:
-        """Most probable redshift (n,) and ln p(z) (n, k) of some galaxies."""
+    def _run(self, flux: Floats, error: Floats, files: Mapping[str, Any]) -> Floats:
+        """ln p(z) (n, k) of some galaxies."""
         if len(flux) == 1:  # which eazy-py 0.8.7 cannot read
-            return tuple(part[:1] for part in self._run(flux.repeat(2, axis=0), error.repeat(2, axis=0), files))
+            return self._run(flux.repeat(2, axis=0), error.repeat(2, axis=0), files)[:1]
         seen = np.isfinite(flux) & np.isfinite(error)
         table = Table({"id": np.arange(len(flux))})
         for i in range(len(BANDS)):
@@ -114,8 +115,7 @@ class EazyPhotoz(Contender):
                 random_draws=1,
             )
             code.fit_catalog(n_proc=0, prior=True, get_best_fit=False, verbose=False)
-            best, _ = code.get_maxlnp_redshift(prior=True, clip_wavelength=None)
-        return np.asarray(best, dtype=float), np.asarray(code.lnp, dtype=float)
+        return np.asarray(code.lnp, dtype=float)
 
     def _write_files(self, folder: Path) -> dict[str, Any]:
         """Filters, templates, template error and prior, as EAZY reads them, and its parameters."""

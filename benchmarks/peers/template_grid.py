@@ -20,17 +20,27 @@ from hf_galaxy.physics.synthesis import Synthesizer
 from hf_galaxy.variables_galaxy import BANDS, PROPERTIES
 
 REDSHIFT_RANGE = (0.003, 1.0)  # of the simulation
-# Populations: formed at a constant rate between two ages (yr), Z/Z☉ of stars and gas, log U, A_V
-OLD = [(3e8, 1e9), (1e9, 3e9), (3e9, 7e9), (7e9, 1.3e10)]
+# Populations: formed at a constant rate between two ages (yr), Z/Z☉ of stars and gas, log U, and then A_V
+OLD = [
+    (ages, z)
+    for ages, metallicities in {
+        (3e8, 1e9): (1.0,),
+        (1e9, 3e9): (0.1, 0.4, 1.0, 2.0),
+        (3e9, 7e9): (0.4, 1.0, 2.0),
+        (7e9, 1.3e10): (0.1, 0.4, 1.0, 2.0),
+    }.items()
+    for z in metallicities
+]
+DUSTY = [(ages, av) for ages in ((1e9, 3e9), (7e9, 1.3e10)) for av in (1.5, 3.5)]
 YOUNG = [
     (0.0, 1e7, 0.2, -2.3), (0.0, 1e7, 0.5, -2.8), (0.0, 1e7, 1.2, -3.4),
-    (1e7, 5e7, 0.5, -3.0), (1e7, 5e7, 1.2, -3.0), (5e7, 3e8, 0.5, -3.0), (5e7, 3e8, 1.2, -3.0),
+    (1e7, 5e7, 0.5, -3.0), (5e7, 3e8, 0.5, -3.0), (5e7, 3e8, 1.2, -3.0),
 ]  # fmt: skip
 TEMPLATES = (
-    [(*ages, z, -3.0, 0.0) for ages in OLD for z in (0.4, 1.0, 2.0)]
-    + [(*ages, 1.0, -3.0, 1.0) for ages in OLD[1:3]]
-    + [(*young, av) for young in YOUNG for av in (0.0, 1.0)]
-    + [(*YOUNG[2], 2.5), (*YOUNG[6], 2.5)]
+    [(*ages, z, -3.0, 0.0) for ages, z in OLD]
+    + [(*ages, 1.0, -3.0, av) for ages, av in DUSTY]
+    + [(*young, av) for young in YOUNG for av in (0.0, 1.5)]
+    + [(*YOUNG[2], 3.5), (*YOUNG[5], 3.5)]
 )
 # Template error: relative, by rest-frame wavelength in Å, linear in between
 ERROR_NODES = {

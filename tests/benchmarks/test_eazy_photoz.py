@@ -33,7 +33,7 @@ def peer() -> EazyPhotoz:
 def test_a_template_at_a_redshift_is_put_there(peer):
     """A sum of two templates at z = 0.3, measured to 2 %, without GALEX, and with one band negative."""
     k = int(np.argmin(np.abs(peer.grid.redshift - 0.3)))
-    flux = 3e4 * (peer.grid.flux[k, 6] + 0.2 * peer.grid.flux[k, 14])
+    flux = 3e4 * (peer.grid.flux[k, 5] + 0.2 * peer.grid.flux[k, 16])
     error = 0.02 * flux
     flux = flux + error * np.random.default_rng(0).standard_normal(len(flux))
     flux[:2] = error[:2] = np.nan
