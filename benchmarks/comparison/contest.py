@@ -7,7 +7,8 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 
 from benchmarks.comparison import cache
 from benchmarks.comparison.answers import Answers, Peer
-from benchmarks.comparison.contenders import CONTENDERS, SIZES, Size
+from benchmarks.comparison.contenders import CONTENDERS, SIZES
 from benchmarks.comparison.galaxies import NOISE, Galaxies, load, training_noise
 from hf_galaxy.physics.noise import Observation
 
@@ -55,10 +56,8 @@ def run(plan: Plan, peers: Sequence[str], seeds: Sequence[int], processes: int) 
     due = [(key, seed) for seed in seeds for key in peers if not result_file(plan, key, seed, digest).exists()]
     print(f"{len(peers) * len(seeds) - len(due)} results are there, {len(due)} to do", flush=True)
     failed: dict[str, str] = {}
-    # Spawned, and one task each: no threads, locks or memory of one peer reach the next.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=1) as pool:
-        jobs = {pool.submit(run_one, plan, key, seed, digest): (key, seed) for key, seed in due}
+    with ThreadPoolExecutor(processes) as pool:
+        jobs = {pool.submit(_alone, plan, key, seed, digest): (key, seed) for key, seed in due}
         for job in as_completed(jobs):
             key, seed = jobs[job]
             try:
@@ -68,6 +67,19 @@ def run(plan: Plan, peers: Sequence[str], seeds: Sequence[int], processes: int) 
                 failed[f"{key}, seed {seed}"] = reason
                 print(f"{key}, seed {seed}: failed: {reason}", flush=True)
     return failed
+
+
+def _alone(plan: Plan, key: str, seed: int, digest: str) -> float:
+    """``run_one`` in a process of its own: nobody else is hurt if the system kills it for its memory.
+
+    Raises:
+        ValueError: It was killed.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(run_one, plan, key, seed, digest).result()
+        except BrokenProcessPool:
+            raise ValueError("its process was killed; if for lack of memory, run fewer --processes") from None
 
 
 def result_file(plan: Plan, key: str, seed: int | str, digest: str) -> Path:
@@ -91,11 +103,11 @@ def run_one(plan: Plan, key: str, seed: int, digest: str) -> float:
     galaxies, size = plan.galaxies(), SIZES[plan.size]
     file = result_file(plan, key, seed, digest)
     peer = CONTENDERS[key](size, file.with_suffix(""))
-    cache.write(file, contest(peer, galaxies, size, seed))
+    cache.write(file, contest(peer, galaxies, seed))
     return time.perf_counter() - start
 
 
-def contest(peer: Peer, galaxies: Galaxies, size: Size, seed: int) -> cache.Outcome:
+def contest(peer: Peer, galaxies: Galaxies, seed: int) -> cache.Outcome:
     """Fit, and predict under each noise."""
     wall, processor = time.perf_counter(), _processor_seconds()
     peer.fit(galaxies.train, training_noise().observe, seed)

@@ -22,7 +22,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         " seeds where there are several, ± their standard deviation.",
         _effort(peers),
     ]
-    for noise in data["noise_of_test"]:
+    for noise in data["noise_of_test"] if peers else ():
         parts += [f"## Test noise: {noise}", _summary(peers, noise), _by_magnitude(peers, noise)]
         parts += [
             _properties(peers, noise),
