@@ -197,14 +197,14 @@ class Loop:
         p.skipped, p.skipped_in_a_row = p.skipped + 1, p.skipped_in_a_row + 1
         with self.accelerator.autocast():
             galaxies = diagnosis.bad_galaxies(self.raw, self.batches, p.step, self.units)
-        what = f"loss {loss:g}, norm of its gradient {norm:g}: {diagnosis.in_words(galaxies, s.batch_size)}"
+        what = f"not finite (loss {loss:g}, norm of its gradient {norm:g}: "
+        what += f"{diagnosis.in_words(galaxies, s.batch_size)})"
         give_up = p.skipped_in_a_row > s.max_skipped
-        said = f"step {p.step + 1} is not finite ({what})" + ("" if give_up else "; it was passed over")
-        self.history.warn(p.step + 1, said, galaxies=galaxies)
+        self.history.warn(p.step + 1, what + ("" if give_up else "; passed over"), galaxies=galaxies)
         if give_up:
             number = f", {p.skipped_in_a_row} such steps in a row" if s.max_skipped else ""
             raise DivergedError(
-                f"{said}{number}; {self._last_state()}. Mend the galaxies, or lower --lr, and resume; "
+                f"step {p.step + 1} is {what}{number}; {self._last_state()}. Mend the galaxies, or lower --lr, and resume; "
                 f"--max-skipped {max(5, 2 * s.max_skipped)} passes over such steps"
             )
 
