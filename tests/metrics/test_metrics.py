@@ -29,11 +29,17 @@ def answers(tmp_path_factory):
     pytest.importorskip("evaluate", reason='the metrics need pip install "hf-galaxy[eval]"')
     rng = np.random.default_rng(7)
     truth = rng.normal(size=300)
+    pair = rng.normal(size=(300, 2)) @ [[1.0, 0.9], [0.0, 0.44]]
+    draws = rng.normal(size=(300, 50, 2)) @ np.array([[1.0, 0.9], [0.0, 0.44]])
+    unpaired = np.stack([draws[..., 0], np.roll(draws[..., 1], 1, axis=1)], axis=-1)
+    joint = {"references": (pair + 3 * truth[:, None]).tolist()}
+    shifted = [(x + 3 * truth[:, None, None]).tolist() for x in (draws, unpaired)]
     asked = {
         "photoz": [{"predictions": [0.31, 0.52, 0.9], "references": [0.3, 0.5, 0.4]}],
         "calibration": [
             {"predictions": (0.5 * rng.normal(size=(300, 50))).tolist(), "references": truth.tolist()},
             {"predictions": [[-1.0, 0.0, 1.0]] * 300, "references": truth.tolist(), "levels": [0.16, 0.5, 0.84]},
+            *({**joint, "predictions": predictions, "log_prob": [-1.5] * 300} for predictions in shifted),
         ],
     }
     home = str(tmp_path_factory.mktemp("hf_home"))
@@ -65,6 +71,7 @@ def test_calibration_of_draws_says_what_the_package_says(answers):
     assert result["crps"] == pytest.approx(crps.mean())
     assert result["verdict"] == "over-confident"
     assert result["coverage_68"] < 0.5
+    assert result["quantile_coverage"][0] > 0.1 and result["quantile_coverage"][-1] < 0.9
 
 
 def test_calibration_of_quantiles_takes_their_levels(answers):
@@ -73,3 +80,12 @@ def test_calibration_of_quantiles_takes_their_levels(answers):
     assert result["n"] == 300
     inside = np.mean(np.abs(np.asarray(call["references"])) <= 1.0)
     assert result["coverage_68"] == pytest.approx(inside, abs=1e-9)
+
+
+def test_joint_coverage_sees_broken_pairing(answers):
+    _, answered = answers
+    honest, unpaired = answered["calibration"][2:]
+    assert honest["verdict"] == "calibrated" and honest["tarp_deviation"] < 0.11  # p = 1e-3 of 300 galaxies
+    assert unpaired["verdict"] != "calibrated" and unpaired["tarp_p_value"] < 1e-3
+    assert honest["crps"] == pytest.approx([1 / np.sqrt(np.pi)] * 2, rel=0.2)  # 300 scores that scatter by their mean
+    assert honest["nll"] == pytest.approx(1.5) and "pit_deviation" not in honest
