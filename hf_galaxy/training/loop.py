@@ -204,8 +204,8 @@ class Loop:
         if give_up:
             number = f", {p.skipped_in_a_row} such steps in a row" if s.max_skipped else ""
             raise DivergedError(
-                f"step {p.step + 1} is {what}{number}; {self._last_state()}. Mend the galaxies, or lower --lr, and resume; "
-                f"--max-skipped {max(5, 2 * s.max_skipped)} passes over such steps"
+                f"step {p.step + 1} is {what}{number}; {self._last_state()}. Mend the galaxies, or lower --lr, and "
+                f"resume; --max-skipped {max(5, 2 * s.max_skipped)} passes over such steps"
             )
 
     def _last_state(self) -> str:
