@@ -9,7 +9,7 @@ magnitude; their errors are estimated from the scatter of the pixels. Known reds
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,10 @@ def main(argv: list[str] | None = None) -> None:
     draw(given.out, sdss, fors2, answers, metrics)
 
 
-def ask(galaxy: Any, table: QTable, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """(n, n_level) quantiles of each property."""
-    posterior = galaxy.condition(table)
-    return {name: np.asarray(posterior.quantiles(name, LEVELS), dtype=float) for name in names}
+def ask(galaxy: Any, table: QTable, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """(n, n_level) quantiles of each property, of one reading of the evidence."""
+    quantiles = galaxy.condition(table).quantiles_of(names, LEVELS)
+    return {name: quantiles[:, i] for i, name in enumerate(names)}
 
 
 def photoz_metrics(table: QTable, quantiles: np.ndarray) -> dict[str, Any]:

@@ -26,7 +26,8 @@ for name, calls in asked.items():
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """Both metrics asked in one process, since importing `evaluate` takes seconds."""
-    pytest.importorskip("evaluate", reason='the metrics need pip install "hf-galaxy[eval]"')
+    for package in ("evaluate", "tarp"):
+        pytest.importorskip(package, reason='the metrics need pip install "hf-galaxy[eval]"')
     rng = np.random.default_rng(7)
     truth = rng.normal(size=300)
     pair = rng.normal(size=(300, 2)) @ [[1.0, 0.9], [0.0, 0.44]]
