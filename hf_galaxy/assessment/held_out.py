@@ -18,7 +18,7 @@ from ..coordinates_galaxy import Coordinates
 from ..data.catalogues import Catalogue, CatalogueReport, read_catalogue
 from ..data.column_names import nearest
 from ..data.galaxies import GalaxyTable, splits
-from ..data.table_io import as_table
+from ..data.table_io import as_table, table_format
 from ..physics.noise import NoiseModel, NoiseSettings
 from ..physics.settings import SimulationSettings
 from ..physics.simulate import Simulator
@@ -66,7 +66,7 @@ def held_out(data: str | None, n: int, seed: int, variables: Sequence[Variable],
 
     Args:
         data: Folder or Hub id of Parquet galaxies (its split ``test`` if it has one), or a catalogue with columns
-            ``true_<name>`` or ``<name>_spec``; None simulates galaxies as the training did.
+            ``true_<name>`` or ``<name>_spec``, taken as exact; None simulates galaxies as the training did.
         variables: The table of variables of the model.
         unit: Unit of flux columns of a catalogue that have none.
 
@@ -85,11 +85,14 @@ def held_out(data: str | None, n: int, seed: int, variables: Sequence[Variable],
 
 
 def _is_catalogue(data: str) -> bool:
+    """Whether this is, or by its ending should be, a table of a user rather than Parquet galaxies or a Hub id."""
     path = Path(data)
-    if not path.is_file():
-        return bool(path.suffix) and "/" not in data.strip("/") and not path.is_dir()
-    if path.suffix.lower() != ".parquet":
-        return True
+    try:
+        table_format(path)
+    except ValueError:
+        return path.is_file()  # of a kind that the reader of catalogues will name
+    if path.suffix.lower() != ".parquet" or not path.is_file():
+        return not path.is_dir()
     try:
         return not {"flux", "properties"} <= set(pq.read_schema(path).names)
     except (OSError, ValueError):

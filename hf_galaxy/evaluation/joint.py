@@ -40,8 +40,9 @@ def tarp_ranks(samples: ArrayLike, truth: ArrayLike, reference: ArrayLike) -> ND
 
     For each galaxy, the share of its draws that lie closer to a random reference point than the truth does. Over honest
     posteriors it is uniform on [0, 1], so everything that applies to PIT values applies to it. A correlation that is
-    wrong is seen where the reference points are spread over the directions in which draws and truths differ; scale
-    the properties before, for distances are Euclidean.
+    wrong is seen where it moves distances: scale the properties before, and do not rely on this test alone, for of
+    many properties a few wide ones make up the distance, and a wrong pairing of two narrow ones is lost in it. Ranks of
+    projections and ``residual_correlation`` look at pairs.
 
     Args:
         samples: (n_galaxy, n_draw, n_property).

@@ -158,9 +158,18 @@ def test_a_property_known_of_one_galaxy_is_left_out(catalogue, tmp_path):
     assert set(opened(tmp_path / "one.ecsv").truth) == {"redshift", "log_mstar"}
 
 
-@pytest.mark.parametrize("name", ["absent.fits", "folder/absent", "absent folder"])
-def test_nothing_there_is_named(tmp_path, name):
-    with pytest.raises(ValueError, match=name.split("/")[-1]):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.fits", "absent.fits: no such file"),
+        ("absent.parquet", "absent.parquet: no such file"),
+        ("absent folder", "absent folder: no such folder"),
+        ("notes.txt", "notes.txt"),
+    ],
+)
+def test_nothing_there_is_named(tmp_path, name, message):
+    (tmp_path / "notes.txt").write_text("not a table\n")
+    with pytest.raises(ValueError, match=message):
         opened(tmp_path / name)
 
 
