@@ -68,7 +68,7 @@ class LibraryFit(Contender):
     def __init__(
         self,
         galaxies: int | None = None,
-        amplitude: float = 0.5,
+        amplitude: float = 1.0,
         least: float = 20.0,
         floor: float | None = None,
         limit: int | None = None,

@@ -12,8 +12,9 @@ import torch
 
 from benchmarks.peers import bagpipes_worker as worker
 from benchmarks.peers.bagpipes_fits import COST, BagpipesFits, FitSettings, stratified_rows
+from benchmarks.peers.bagpipes_report import measure
 from hf_galaxy.physics.noise import Observation
-from hf_galaxy.variables_galaxy import BANDS
+from hf_galaxy.variables_galaxy import BANDS, PROPERTIES
 
 G, I = BANDS.index("gSDSS"), BANDS.index("iSDSS")
 
@@ -109,6 +110,21 @@ def test_draws_follow_the_weights():
     points = np.arange(4.0)[:, None]
     drawn = worker.drawn(points, np.log([1e-300, 1.0, 3.0, 1e-300]), 400)
     assert np.bincount(drawn[:, 0].astype(int), minlength=4).tolist() == [0, 100, 300, 0]
+
+
+def test_the_report_measures_forged_fits():
+    """Posteriors of width 0.1 about centres that err by 0.1 hold 68 %; halved in width, far fewer."""
+    rng, n = np.random.default_rng(0), 2000
+    truth = rng.normal(size=(n, len(PROPERTIES)))
+    columns = [PROPERTIES.index(name) for name in worker.PARAMETERS]
+    centre = truth[:, columns] + 0.02 + 0.1 * rng.standard_normal((n, len(columns)))
+    noise = rng.standard_normal((n, 200, len(columns)))
+    found = dict.fromkeys(COST, np.ones(n))
+    right = measure({**found, "draws": centre[:, None] + 0.1 * noise}, truth)["properties"]["log_mstar"]
+    narrow = measure({**found, "draws": centre[:, None] + 0.05 * noise}, truth)["properties"]["log_mstar"]
+    # 2000 galaxies: 1 % on the share, 3 % on the scatter; a bias of 0.2 σ costs 1 % of coverage
+    assert right["coverage_68"] == pytest.approx(0.67, abs=0.03) and narrow["coverage_68"] < 0.42
+    assert right["sigma_nmad"] == pytest.approx(0.1, rel=0.08) and right["bias"] == pytest.approx(0.02, abs=0.008)
 
 
 @pytest.mark.slow
