@@ -9,21 +9,25 @@ from torch import Tensor
 
 
 class _Cache:
-    """Keys and values that one question layer looks at: of the context, and of the answers of every draw."""
+    """Keys and values that one question layer looks at: of the context, and of up to `room` answers of every draw."""
 
-    def __init__(self, layer, context):
+    def __init__(self, layer, context, draws: int, room: int):
         self.layer = layer
         self.key, self.value = layer.keys_and_values(context.hidden_states)  # (B, heads, P, D)
         self.blank = ~context.mask[:, None, None, :]  # (B, 1, 1, P)
-        self.answer_keys: list[Tensor] = []  # (B, S, heads, D) each
-        self.answer_values: list[Tensor] = []
+        batch, heads, _, dim = self.key.shape
+        # In the order in which they are multiplied, so that an answer is written once and never moved.
+        self.answer_key = self.key.new_empty(batch, draws, heads, room, dim)
+        self.answer_value = torch.empty_like(self.answer_key)
+        self.count = 0
 
     def append(self, answer: Tensor) -> None:
         """Remember answers `(B, S, hidden)`."""
-        batch, draws, _ = answer.shape
-        key, value = self.layer.keys_and_values(answer.reshape(batch * draws, 1, -1))
-        self.answer_keys.append(key.squeeze(2).view(batch, draws, *key.shape[1:2], -1))
-        self.answer_values.append(value.squeeze(2).view(batch, draws, *value.shape[1:2], -1))
+        key, value = self.layer.keys_and_values(answer.reshape(-1, 1, answer.shape[-1]))
+        batch, draws, heads, _, dim = self.answer_key.shape
+        self.answer_key[:, :, :, self.count] = key.view(batch, draws, heads, dim)
+        self.answer_value[:, :, :, self.count] = value.view(batch, draws, heads, dim)
+        self.count += 1
 
     def attend(self, hidden: Tensor) -> Tensor:
         """One layer for one question of every draw, `(B, S, hidden)`; what `GalaxyQuestionLayer.forward` computes."""
@@ -31,16 +35,16 @@ class _Cache:
         batch, draws, width = hidden.shape
         query = attention.query(self.layer.question_norm(hidden))
         query = query.view(batch, draws, attention.num_heads, attention.head_dim) * attention.scaling
-        scores = torch.einsum("bshd,bhpd->bshp", query, self.key)
-        scores = scores.masked_fill(self.blank, torch.finfo(scores.dtype).min)
-        if self.answer_keys:
-            seen = torch.einsum("bshd,bsnhd->bshn", query, torch.stack(self.answer_keys, dim=2))
-            scores = torch.cat([scores, seen], dim=-1)
+        scores = torch.matmul(query.transpose(1, 2), self.key.transpose(-1, -2))
+        scores = scores.masked_fill(self.blank, torch.finfo(scores.dtype).min).transpose(1, 2)
+        patches, seen = scores.shape[-1], slice(0, self.count)
+        if self.count:
+            own = torch.matmul(query.unsqueeze(-2), self.answer_key[..., seen, :].transpose(-1, -2)).squeeze(-2)
+            scores = torch.cat([scores, own], dim=-1)
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-        patches = self.key.shape[2]
-        out = torch.einsum("bshp,bhpd->bshd", weights[..., :patches], self.value)
-        if self.answer_values:
-            out = out + torch.einsum("bshn,bsnhd->bshd", weights[..., patches:], torch.stack(self.answer_values, dim=2))
+        out = torch.matmul(weights[..., :patches].transpose(1, 2), self.value).transpose(1, 2)
+        if self.count:
+            out = out + torch.matmul(weights[..., None, patches:], self.answer_value[..., seen, :]).squeeze(-2)
         hidden = hidden + attention.output(out.reshape(batch, draws, width))
         return hidden + self.layer.mlp(self.layer.mlp_norm(hidden))
 
@@ -84,7 +88,7 @@ def sample_answers(
         raise ValueError("a variable is asked twice; joint draws need each question once")
     batch = context.hidden_states.shape[0]
     errors = torch.zeros(query_ids.shape, device=query_ids.device) if query_errors is None else query_errors.float()
-    caches = [_Cache(layer, context) for layer in model.question_layers]
+    caches = [_Cache(layer, context, num_samples, query_ids.numel() - 1) for layer in model.question_layers]
     reference = context.reference.unsqueeze(-1).expand(batch, num_samples)
     answers: list[Tensor] = []
     for i, (token, error) in enumerate(zip(query_ids, errors, strict=True)):
