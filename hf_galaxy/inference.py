@@ -191,16 +191,20 @@ class Inference:
     def _blocks_of_bands(self) -> Iterator[list[int]]:
         """Token ids of all bands in blocks of growing size, scattered in wavelength so that the first say much.
 
-        The same blocks whatever is known, so that no galaxy's answer depends on its neighbours in the table.
+        The same blocks whatever is known, so that no galaxy's answer depends on its neighbours in the table. Bands that
+        a model was taught later come after all others, so that answers without them stay what they were.
         """
-        bands = [(v.pivot, i + len(SPECIAL_TOKENS)) for i, v in enumerate(self.evidence.variables) if v.kind == "flux"]
-        # Multiples of the golden section visit the spectrum evenly, at every length of the sequence.
-        place = np.argsort((np.arange(len(bands)) * GOLDEN_SECTION) % 1.0)
-        order = [sorted(bands)[i][1] for i in np.argsort(place)]
-        start, size = 0, 1
-        while start < len(order):
-            yield order[start : start + size]
-            start, size = start + size, 2 * size
+        variables = self.evidence.variables
+        first = next((i for i, v in enumerate(variables) if v.kind != "flux"), len(variables))
+        bands = [(v.pivot, i) for i, v in enumerate(variables) if v.kind == "flux"]
+        for group in ([b for b in bands if b[1] < first], [b for b in bands if b[1] > first]):
+            # Multiples of the golden section visit the spectrum evenly, at every length of the sequence.
+            place = np.argsort((np.arange(len(group)) * GOLDEN_SECTION) % 1.0)
+            order = [sorted(group)[i][1] + len(SPECIAL_TOKENS) for i in np.argsort(place)]
+            start, size = 0, 1
+            while start < len(order):
+                yield order[start : start + size]
+                start, size = start + size, 2 * size
 
 
 __all__ = ["DRAWS_AT_ONCE", "ROWS_AT_ONCE", "Inference"]
