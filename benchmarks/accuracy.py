@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--n", type=int, default=20_000, help="galaxies")
     arguments.add_argument("--noise", nargs="+", choices=tuple(KINDS), default=tuple(KINDS))
     arguments.add_argument("--noise-seed", type=int, default=1, help="of the noise, and of the draws")
-    arguments.add_argument("--joint", type=int, default=1000, help="galaxies for the joint draws")
+    arguments.add_argument("--joint", type=int, default=2000, help="galaxies for the joint draws")
     arguments.add_argument("--draws", type=int, default=100, help="joint draws of each")
     given = arguments.parse_args(argv)
     check_extras(given.joint, pages=True)

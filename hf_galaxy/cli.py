@@ -176,7 +176,7 @@ def _add_evaluate(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--noise", nargs="+", choices=NOISE, help="added to noiseless galaxies: of the assumed depths "
                         "(nominal, the default), as in training (survey), or none")  # fmt: skip
     parser.add_argument("--seed", type=_index, default=1, help="of noise and draws (%(default)s)")
-    parser.add_argument("--joint", type=_index, default=1000, metavar="N", help="galaxies drawn jointly (%(default)s)")
+    parser.add_argument("--joint", type=_index, default=2000, metavar="N", help="galaxies drawn jointly (%(default)s)")
     parser.add_argument("--draws", type=_count, default=100, metavar="S", help="draws of each (%(default)s)")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="metrics.json and pages")
     parser.add_argument("--overwrite", action="store_true", help="replace the results in the folder")

@@ -136,17 +136,19 @@ def _tarp(draws: Draws, seed: int, metrics: dict, arrays: dict) -> None:
     scale = truth.std(axis=0)
     truth, samples = truth / scale, samples / scale
     reference = np.random.default_rng(seed).permutation(truth)
-    ranks = tarp_ranks(samples, truth, reference)
+    ranks = _spread(tarp_ranks(samples, truth, reference), draws.count, seed)
     broken = np.stack([np.roll(samples[..., i], i, axis=1) for i in range(len(names))], axis=-1)
-    test, unpaired = calibration_test(ranks), tarp_ranks(broken, truth, reference)
+    unpaired = _spread(tarp_ranks(broken, truth, reference), draws.count, seed)
+    test = calibration_test(ranks)
     metrics["properties"] = names
-    metrics["tarp_deviation"], metrics["tarp_p_value"], metrics["tarp_verdict"] = (
-        test.deviation,
-        test.p_value,
-        test.verdict,
-    )
+    metrics |= {"tarp_deviation": test.deviation, "tarp_p_value": test.p_value, "tarp_verdict": test.verdict}
     metrics["tarp_deviation_independent"] = calibration_test(unpaired).deviation
     arrays["tarp"], arrays["tarp_independent"] = ranks, unpaired
+
+
+def _spread(mid_ranks: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
+    """Mid-ranks spread over their cells, so that the steps of few draws are no deviation."""
+    return continuous_ranks(np.rint(mid_ranks * (draws + 1) - 0.5).astype(int), draws, seed)
 
 
 def _ranks(draws: Draws, seed: int, metrics: dict, arrays: dict) -> None:

@@ -83,7 +83,7 @@ def photoz_page(result: Assessment, targets: Mapping[str, float]) -> Figure:
         shares = {text: {name: one[field] for name, one in bins.items()} for text, field in BEYOND.items()}
         plot_by_bin(bottom, shares, factor=100)
         bottom.set_ylabel("outliers [%]")
-        bottom.legend(loc="best")
+        bottom.legend(loc="lower right" if key == "by_i" else "lower left")
         top.tick_params(labelbottom=False)
         bottom.set_xlabel(label)
         bottom.tick_params(axis="x", labelsize=7.5)

@@ -31,7 +31,7 @@ class AssessmentSettings:
     names: Sequence[str] | None = None
     noise: str = "nominal"
     seed: int = 1
-    joint: int = 1000
+    joint: int = 2000
     draws: int = 100
 
 

@@ -55,12 +55,12 @@ def test_probabilities_are_shares_of_draws_that_leave_room():
 
 def test_statistics_by_hand():
     probability = [[0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.9, 0.1]]
-    result = classification_statistics(probability, [0, 0, 1, 1])
-    assert result.confusion.tolist() == [[1, 1], [1, 1]]
-    assert result.accuracy == 0.5
-    assert result.f1 == pytest.approx([0.5, 0.5])
-    assert result.brier == pytest.approx(2 * (0.04 + 0.36 + 0.09 + 0.81) / 4)
-    assert result.brier_of_frequencies == pytest.approx(0.5)
+    result = classification_statistics(probability, [0, 0, 1, 0])
+    assert result.confusion.tolist() == [[2, 1], [0, 1]]  # the second galaxy is of class 0, and called 1
+    assert result.accuracy == 0.75
+    assert result.f1 == pytest.approx([2 * 1 * (2 / 3) / (1 + 2 / 3), 2 * 0.5 * 1 / 1.5])
+    assert result.brier == pytest.approx(2 * (0.04 + 0.36 + 0.09 + 0.01) / 4)
+    assert result.brier_of_frequencies == pytest.approx(1 - 0.75**2 - 0.25**2)
     assert result.expected_brier == pytest.approx(2 * (0.16 + 0.24 + 0.21 + 0.09) / 4)
 
 

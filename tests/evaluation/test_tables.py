@@ -90,6 +90,7 @@ def test_empty_cells_of_a_header_are_one_space():
     ("text", "message"),
     [
         (DOCUMENT.replace("end two", "end tow"), "markers of two must come once"),
+        ("<!-- end one -->\n<!-- begin one -->\n", "markers of one must come once"),
         (DOCUMENT + "<!-- begin one -->\n<!-- end one -->\n", "markers of one must come once"),
         (DOCUMENT.replace("two", "three"), "no table is named three; there are one, two"),
     ],
