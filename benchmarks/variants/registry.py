@@ -96,6 +96,7 @@ VARIANTS = (
     Variant("six bands a vector", "pooling", with_embeddings(PairedPatches)),
     Variant("values without Fourier", "value", with_embeddings(PlainValues)),
     Variant("no wavelength", "wavelength", with_embeddings(NoWavelength)),
+    Variant("one stack of 4", "stack", OneStackModel, config=_layers(4, 0)),
     _batch(64),
     _batch(256),
     Variant("12 questions", "questions", conditioning={"num_questions": 12}, warm=True),

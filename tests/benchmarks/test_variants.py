@@ -169,10 +169,10 @@ def runs(**changes) -> list[dict]:
 def test_a_difference_is_between_equal_seeds_and_pays_for_its_seconds():
     """Twice the galaxies gain 0.4; twice the seconds a galaxy cost that again."""
     row = next(row for row in reporting.summary(runs()) if row["name"] == "other")
-    assert row["delta"] == pytest.approx(-0.3)
+    assert row["delta_nll"] == pytest.approx(-0.3)
     assert row["cost"] == pytest.approx(2.0)
-    assert row["delta_at_cost"] == pytest.approx(-0.3 + 0.4)
-    assert "scatters by 0.1414" in reporting.table(runs())
+    assert row["at_cost_nll"] == pytest.approx(-0.3 + 0.4)
+    assert "between seeds: NLL 0.1414" in reporting.table(runs())
 
 
 def test_a_command_given_again_goes_on(tmp_path):
