@@ -40,14 +40,14 @@ from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS
 
 # name: (galaxies with a redshift, all labels, settings of the run)
 VARIANTS: dict[str, tuple[int, bool, dict[str, Any]]] = {
-    "photometry": (0, False, {"adaptation": {"weights": "none"}}),
+    "photometry": (0, False, {"adaptation": {"weights": "none"}, "batch_size": 64}),
     "photometry, weights": (0, False, {"adaptation": {"weights": "full"}}),
     "200 redshifts": (200, False, {"adaptation": {"weights": "full"}}),
     "all labels": (0, True, {"adaptation": {"weights": "full", "labelled": 0.0}, "lr": 2e-4}),
 }
 REAL_REDSHIFTS = 40
 REAL_VARIANTS = {"photometry": 0, f"{REAL_REDSHIFTS} redshifts": REAL_REDSHIFTS}
-REAL_SETTINGS = {"steps": 150, "batch_size": 64, "adaptation": {"weights": "none"}}  # few galaxies: few steps
+REAL_SETTINGS = {"steps": 150, "batch_size": 32, "adaptation": {"weights": "none"}}  # few galaxies: few steps
 SEED_OF_REPLAY, SEED_OF_OLD = 31, 32
 
 
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made.add_argument("--n", type=int, default=6000, help="galaxies of the simulated survey to adapt to")
     made.add_argument("--n-test", type=int, default=3000, help="others of it, and as many simulated as before")
     made.add_argument("--n-replay", type=int, default=16_000, help="simulated galaxies against forgetting")
-    made.add_argument("--steps", type=int, default=250, help="steps of 128 galaxies, half of them replay")
+    made.add_argument("--steps", type=int, default=250, help="steps of 64 galaxies of the survey each")
     made.add_argument("--seed", type=int, default=2, help="of the survey: its galaxies, zero points and errors")
     made.add_argument("--replay", help="folder of simulated galaxies to replay, instead of simulating some")
     made.add_argument("--processes", type=int, default=2, help="adaptations at the same time, of one thread each")
@@ -79,7 +79,7 @@ def run(given: Namespace, folder: Path) -> dict[str, Any]:
     real = fors2(spectra) if spectra is not None else None
     jobs = simulated_jobs(given, base, replay, folder, survey)
     if real is not None:
-        jobs |= real_jobs(base, replay, folder, real)
+        jobs |= real_jobs(base, folder, real)
     # Processes of their own, started anew: those that are forked share the threads of torch, and hang.
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         done = dict(zip(jobs, pool.map(adapt, jobs.values()), strict=True))
@@ -120,7 +120,9 @@ def simulated_jobs(given: Namespace, base: str, replay: Path, folder: Path, surv
     jobs = {}
     for i, (name, (count, labels, settings)) in enumerate(VARIANTS.items()):
         data = write_survey(train, folder / f"survey_{i}", count, labels)
-        jobs[name] = Job(base, data, replay, folder / f"model_{i}", tests, {"steps": given.steps, **settings})
+        # Where no weight moves nothing can be forgotten: no replay, and half the galaxies a step.
+        beside = None if settings["adaptation"]["weights"] == "none" else replay
+        jobs[name] = Job(base, data, beside, folder / f"model_{i}", tests, {"steps": given.steps, **settings})
     return jobs
 
 
@@ -211,7 +213,7 @@ def show(name: str, found: dict[str, Any]) -> None:
 # Real ---------------------------------------------------------------------------------------------------------------
 
 
-def real_jobs(base: str, replay: Path, folder: Path, survey: RealSurvey) -> dict[str, Job]:
+def real_jobs(base: str, folder: Path, survey: RealSurvey) -> dict[str, Job]:
     """Each third of the galaxies in turn is tested by a model that was adapted to the others."""
     jobs = {}
     for fold, (train, test) in enumerate(folds(len(survey), seed=0)):
@@ -219,7 +221,7 @@ def real_jobs(base: str, replay: Path, folder: Path, survey: RealSurvey) -> dict
             data = survey.write(train, folder / f"real_{fold}_{i}", count)
             out = folder / f"real_model_{fold}_{i}"
             settings = {**REAL_SETTINGS, "seed": fold}
-            jobs[f"FORS2 {name} {fold}"] = Job(base, data, replay, out, {"test": survey.test(test, SURVEY)}, settings)
+            jobs[f"FORS2 {name} {fold}"] = Job(base, data, None, out, {"test": survey.test(test, SURVEY)}, settings)
     return jobs
 
 

@@ -35,6 +35,7 @@ STEPS = (
 FIGURES = (("sigma_nmad", r"$\sigma_\mathrm{NMAD}$"), ("nll", "NLL of redshift"), ("coverage_68", "share in 68 %"))
 
 
+@styled
 def draw(path: Path, metrics: dict[str, Any]) -> Path:
     """Zero points against their truth, figures of merit before and after, PIT, and the real galaxies."""
     found = metrics["simulated"]

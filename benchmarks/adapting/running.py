@@ -29,14 +29,14 @@ class Job:
 
     Attributes:
         base: Folder or Hub id of the model.
-        data, replay, out: Folders: of the survey, of simulated galaxies (half of every batch), of the result.
+        data, replay, out: Folders: of the survey, of simulated galaxies (half of every batch, or None), of the result.
         tests: Name to (flux (n, 62), flux_error, redshift (n,), survey to be told or None).
         settings: Of the run; those of the adaptation under ``adaptation``.
     """
 
     base: str
     data: Path
-    replay: Path
+    replay: Path | None
     out: Path
     tests: Mapping[str, tuple[NDArray, NDArray, NDArray, str | None]]
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -60,7 +60,7 @@ def adapt(job: Job) -> Done:
     run = TrainSettings(
         stage="adapt",
         init_from=job.base,
-        data=[str(job.data), f"{job.replay}:0.5"],
+        data=[str(job.data), *([f"{job.replay}:0.5"] if job.replay else [])],
         out=str(job.out),
         tracker="none",
         valid_rows=256,

@@ -48,7 +48,11 @@ def build_adaptation(settings: TrainSettings) -> Loop:
     source, held_out, sample = feed(settings, accelerator.device)
     tables = tables_of(source, sample)
     survey = survey_facts(tables, chosen.survey)
-    if all(table.has_errors and bool(table.noisy.all()) for table in tables) and not settings.online:
+    if (
+        chosen.weights != "none"
+        and not settings.online
+        and all(table.has_errors and bool(table.noisy.all()) for table in tables)
+    ):
         warnings.warn(
             "--stage adapt without replay: the model may forget what it knew; add --data SURVEY SIMULATED:0.5"
         )

@@ -14,8 +14,9 @@ class AdaptationSettings:
 
     Attributes:
         survey: Name of the survey; a new name becomes a new value of the variable ``survey``. Empty: as the data say.
-        weights: ``full`` (all weights move), ``lora`` (low-rank additions to the matrices of the layers: Hu et al.
-            2021, arXiv:2106.09685) or ``none`` (the calibration alone).
+        weights: ``none`` (the calibration alone is learnt, and what the model knew stays as it was), ``full`` (all
+            weights move too) or ``lora`` (low-rank additions to the matrices of the layers move: Hu et al. 2021,
+            arXiv:2106.09685). Weights that move need replay.
         zero_points: Whether zero points are learnt.
         zero_point_prior: σ of their Gaussian prior, mag.
         zero_point_rate: How far a zero point moves in a step at the peak of the schedule, mag; error scales move as far
@@ -34,7 +35,7 @@ class AdaptationSettings:
     """
 
     survey: str = ""
-    weights: str = "full"
+    weights: str = "none"
     zero_points: bool = True
     zero_point_prior: float = 0.04
     zero_point_rate: float = 0.003

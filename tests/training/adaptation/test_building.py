@@ -59,7 +59,7 @@ def test_the_record_says_what_was_adapted_and_no_path(adapt, folders):
 
 def test_a_stopped_adaptation_goes_on_to_the_same_weights(adapt, tmp_path):
     whole, parts = str(tmp_path / "whole"), str(tmp_path / "parts")
-    chosen = {"schedule": "cosine", "steps": 4}
+    chosen = {"schedule": "cosine", "steps": 4, "adaptation": {"survey": "mine", "weights": "full"}}
     adapt(out=whole, **chosen).run()
     first = adapt(out=parts, **chosen, save_every_steps=2)
     batches, first.batches = first.batches, lambda step, unit: batches(step, unit) if step < 3 else 1 / 0
@@ -87,12 +87,13 @@ def test_replay_keeps_what_the_model_knew(adapt, folders, tmp_path):
         with torch.no_grad(), loop.average:
             return sum(float(loop.raw.eval().model(**inputs).loss) for inputs in old) / len(old)
 
+    whole = {"survey": "mine", "weights": "full"}
     start = adapt(data)
     before = loss(start)
     with pytest.warns(UserWarning, match="without replay"):
-        alone = adapt(data, replay=False, out=str(tmp_path / "alone"), steps=40, lr=4e-3)
+        alone = adapt(data, adaptation=whole, replay=False, out=str(tmp_path / "alone"), steps=40, lr=4e-3)
     alone.run()
-    beside = adapt(data, out=str(tmp_path / "beside"), steps=40, lr=4e-3)
+    beside = adapt(data, adaptation=whole, out=str(tmp_path / "beside"), steps=40, lr=4e-3)
     beside.run()
     worse_alone, worse_beside = loss(alone) - before, loss(beside) - before
     assert worse_alone > 0.3 and worse_beside < 0.1, (worse_alone, worse_beside)
