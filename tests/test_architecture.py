@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "survey_system": {"hub", "data", "evidence"},
     "posterior": POSTERIOR,
     "assessment": POSTERIOR | {"physics", "evaluation", "plotting"},
-    "training": {"hub", "physics", "data", "evaluation"},
+    "training": {"hub", "physics", "data", "evaluation", "checkpoints"},
     "publish": EVERYTHING,
     "figures": POSTERIOR | {"plotting"},
     "commands": EVERYTHING | {"figures"},

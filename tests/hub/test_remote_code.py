@@ -52,10 +52,10 @@ pipe.save_pretrained(out + "/again")
 """
 
 
-def run_elsewhere(folder: Path, out: Path) -> dict[str, torch.Tensor]:
+def run_elsewhere(folder: Path, out: Path, records=RECORDS, query=QUERY) -> dict[str, torch.Tensor]:
     """What the folder answers in a process without the package, started in another directory."""
     out.mkdir()
-    torch.save((RECORDS, QUERY), out / "questions.pt")
+    torch.save((records, query), out / "questions.pt")
     environment = {**os.environ, "HF_HOME": str(out / "home"), "HF_HUB_OFFLINE": "1"}
     environment.pop("PYTHONPATH", None)
     command = [sys.executable, "-I", "-c", STRANGER, str(folder), str(out), str(out / "questions.pt")]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ...checkpoints import save_pretrained
 from ...configuration_galaxy import SPECIAL_TOKENS
 from ...data.conditioning import Conditioner, ConditioningSettings
 from ...data.galaxies import GalaxyTable
@@ -75,8 +76,7 @@ def build_finetuning(settings: TrainSettings) -> Loop:
     def save(folder: Path, record: dict[str, Any]) -> None:
         plain = merged(model)
         plain.config.training = {**_without_paths(record), **facts}
-        plain.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_pretrained(copy.deepcopy(plain), tokenizer, folder)  # a pipeline may move what it is given
 
     return Loop(model, batches, batches.validation(held_out), save, settings, accelerator)
 
