@@ -5,28 +5,27 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...configuration_galaxy import GalaxyConfig
 from ...data.conditioning import Conditioner, ConditioningSettings
+from ...data.galaxies import GalaxyTable
 from ...data.settings_input import settings_of
 from ...modeling_galaxy import GalaxyModel
 from ...physics.noise import NoiseModel, NoiseSettings
-from ...variables_galaxy import BANDS, Variable
-from ..building import (
-    check_output,
-    evidence_ranges,
-    make_accelerator,
-    model_and_tokenizer,
-    resolve_micro_batch,
-)
+from ...tokenization_galaxy import GalaxyTokenizer
+from ...variables_galaxy import BANDS
+from ..building import check_output, evidence_ranges, make_accelerator, model_and_tokenizer, resolve_micro_batch
 from ..feeding import feed
 from ..loop import Loop
 from ..settings import TrainSettings
+from ..sources import GalaxySource
 from .calibrated_model import CalibratedModel
-from .galaxies import LabelledSource, SurveyBatcher, survey_facts, tables_of
+from .galaxies import LabelledSource, SurveyBatcher, SurveyFacts, survey_facts, tables_of
 from .settings import AdaptationSettings
 from .survey_token import surveys_of, with_survey
 from .weights import choose_weights, merged
@@ -48,56 +47,75 @@ def build_adaptation(settings: TrainSettings) -> Loop:
     source, held_out, sample = feed(settings, accelerator.device)
     tables = tables_of(source, sample)
     survey = survey_facts(tables, chosen.survey)
-    if (
-        chosen.weights != "none"
-        and not settings.online
-        and all(table.has_errors and bool(table.noisy.all()) for table in tables)
-    ):
+    if chosen.weights != "none" and not _has_replay(tables, settings):
         warnings.warn(
             "--stage adapt without replay: the model may forget what it knew; add --data SURVEY SIMULATED:0.5"
         )
     model, tokenizer = model_and_tokenizer(settings, None, accelerator.device)
-    before = GalaxyModel.config_class.from_pretrained(settings.init_from)
+    before = GalaxyConfig.from_pretrained(settings.init_from)
     model.config.simulation = before.simulation  # still the prior of every answer
     model, tokenizer = with_survey(model, tokenizer, survey.name)
-    variables = tuple(Variable(**entry) for entry in model.config.variables)
     noise = NoiseModel(_noise(settings, before.training), BANDS, accelerator.device)
+    batches = _batches(source, survey, model, noise, chosen, settings, accelerator.device)
+    values = survey.values * min(1.0, chosen.prior_galaxies / len(survey.table))
+    variables = tuple(model.config.variable_table().values())
+    calibrated = CalibratedModel(choose_weights(model, chosen), variables, survey.bands, values, chosen, settings.lr)
+    ranges = evidence_ranges(sample.to(accelerator.device), noise.observe, settings.seed)
+    facts = _facts(survey, noise.settings, ranges, before.training or {})
+    save = partial(_save, calibrated, tokenizer, survey.name, before.calibration or {}, facts)
+    return Loop(calibrated, batches, batches.validation(held_out), save, settings, accelerator)
+
+
+def _has_replay(tables: list[GalaxyTable], settings: TrainSettings) -> bool:
+    return settings.online or not all(table.has_errors and bool(table.noisy.all()) for table in tables)
+
+
+def _batches(
+    source: GalaxySource,
+    survey: SurveyFacts,
+    model: GalaxyModel,
+    noise: NoiseModel,
+    chosen: AdaptationSettings,
+    settings: TrainSettings,
+    device: torch.device,
+) -> SurveyBatcher:
+    """What is shown and asked of the galaxies, in which the few with labels come often."""
+    variables = tuple(model.config.variable_table().values())
     asking = settings_of(ConditioningSettings, settings.conditioning, "conditioning")
+    draw = Conditioner(variables, asking, device=device).draw
     if chosen.labelled and bool(survey.labelled.any()):
         source = LabelledSource(source, survey.table[survey.labelled], chosen.labelled, settings.seed)
-    batches = SurveyBatcher(
-        source,
-        noise.observe,
-        Conditioner(variables, asking, device=accelerator.device).draw,
-        variables,
-        surveys_of(model).index(survey.name),
-        chosen.shown,
-        settings.seed,
-        accelerator.device,
-    )
-    ranges = evidence_ranges(sample.to(accelerator.device), noise.observe, settings.seed)
-    model = choose_weights(model, chosen)
-    values = survey.values * min(1.0, chosen.prior_galaxies / len(survey.table))
-    calibrated = CalibratedModel(model, variables, survey.bands, values, chosen, settings.lr)
-    facts = {
-        "noise": asdict(noise.settings),
-        "ranges": _wider(ranges, (before.training or {}).get("ranges", {})),
+    place = surveys_of(model).index(survey.name)
+    return SurveyBatcher(source, noise.observe, draw, variables, place, chosen.shown, settings.seed, device)
+
+
+def _facts(
+    survey: SurveyFacts, noise: NoiseSettings, ranges: dict[str, list[float]], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the configuration tells of the adaptation, besides the record of the run."""
+    return {
+        "noise": asdict(noise),
+        "ranges": _wider(ranges, before.get("ranges", {})),
         "adapted": {"survey": survey.name, "galaxies": len(survey.table), "labelled": int(survey.labelled.sum())},
-        "before": {k: v for k, v in (before.training or {}).items() if k not in ("noise", "ranges")},
+        "before": {name: fact for name, fact in before.items() if name not in ("noise", "ranges")},
     }
 
-    def save(folder: Path, record: dict[str, Any]) -> None:
-        plain = merged(calibrated.model)
-        plain.config.calibration = {
-            **(before.calibration or {}),
-            survey.name: calibrated.calibration().to_dict(),
-        }
-        plain.config.training = {**record, **facts}
-        plain.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
 
-    validation = batches.validation(held_out)
-    return Loop(calibrated, batches, validation, save, settings, accelerator)
+def _save(
+    calibrated: CalibratedModel,
+    tokenizer: GalaxyTokenizer,
+    survey: str,
+    others: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    folder: Path,
+    record: Mapping[str, Any],
+) -> None:
+    """Write a model of plain weights, with the calibration of the survey beside those that it had."""
+    plain = merged(calibrated.model)
+    plain.config.calibration = {**others, survey: calibrated.calibration().to_dict()}
+    plain.config.training = {**record, **facts}
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def _noise(settings: TrainSettings, before: Mapping[str, Any] | None) -> NoiseSettings:
