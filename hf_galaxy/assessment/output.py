@@ -51,7 +51,7 @@ def evaluate(
         targets: σ_NMAD wanted, by magnitude bin.
         tell: Is given a summary of each kind.
     """
-    from .pages import pages, write_pages
+    from .pages import FEWEST, pages, write_pages
 
     metrics = {}
     for kind in kinds:
@@ -60,7 +60,10 @@ def evaluate(
         metrics[name] = result.metrics
         if tell:
             tell(f"== {len(galaxies)} galaxies, noise {name.replace('_', ' ')}\n{summary(result.metrics, targets)}")
-        write_pages(pages(result, targets), f"{stem}{name}", formats)
+        made = pages(result, targets)
+        if tell and not made:
+            tell(f"no pages: no property has a truth in {FEWEST} galaxies or more")
+        write_pages(made, f"{stem}{name}", formats)
     data = {
         **galaxies.facts,
         "noise": {(names or {}).get(kind, kind): noise_facts(kind) for kind in kinds},

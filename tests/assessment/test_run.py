@@ -86,7 +86,10 @@ def test_the_same_seed_gives_the_same_figures_and_another_does_not(galaxy, galax
 def test_few_galaxies_give_figures_of_merit_and_no_pages(galaxy, tmp_path):
     folder = write_table(observed_table(12, noisy=True), tmp_path / "few")
     few = held_out(str(folder), 12, 1, galaxy.variables)
-    report = evaluate(galaxy, few, ["none"], SETTINGS, model={"checkpoint": "tiny"}, stem=f"{tmp_path}/")
+    told = []
+    facts = {"model": {"checkpoint": "tiny"}, "stem": f"{tmp_path}/", "tell": told.append}
+    report = evaluate(galaxy, few, ["none"], SETTINGS, **facts)
+    assert "no pages: no property has a truth in 20 galaxies or more" in told
     metrics = report["metrics"]["none"]
     assert 2 <= metrics["redshift"]["all"]["n"] < 12
     assert "fewer than 50 galaxies" in metrics["joint_skipped"]
