@@ -1,0 +1,1 @@
+"""Parts of ``benchmarks.finetuning``: galaxies with new variables, runs, and peers that learn from the rows alone."""
