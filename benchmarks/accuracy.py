@@ -56,6 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     for metrics in report["metrics"].values():
         for name, row in metrics["redshift"]["by_i"].items():
             row["target_sigma_nmad"] = TARGETS.get(name)
+    report["data"]["noise_seed"] = given.noise_seed
     write_report(given.out, report)
 
 
