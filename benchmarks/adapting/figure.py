@@ -105,7 +105,7 @@ def _merit(ax: Axes, rows: list, key: str, label: str, named: bool) -> None:
 def _pit(ax: Axes, found: dict[str, Any]) -> None:
     edges = np.linspace(0, 1, 21)
     ax.axhline(1, color=GREY, lw=0.6)
-    for name, label, color, _ in STEPS[:2]:
+    for (name, _, color, _), label in zip(STEPS[:2], ("before", "calibration learnt"), strict=True):
         height = np.histogram(found["pit"][name], edges, density=True)[0]
         ax.stairs(height, edges, color=color, lw=1.2, label=label)
     ax.set(xlim=(0, 1), ylim=(0, None), xlabel="PIT of redshift", ylabel="density")
@@ -128,22 +128,20 @@ def _forgetting(ax: Axes, found: dict[str, Any]) -> None:
 
 @styled
 def _real(ax: Axes, found: dict[str, Any]) -> None:
-    """FORS2: distribution of the errors in units of the half width of the interval is what calibration would narrow."""
-    names = [name for name in found if name != "before"]
-    keys = (*(key for key, _ in FIGURES[:1]), "outliers_003", "coverage_68")
-    labels = (r"$\sigma_\mathrm{NMAD}$", "share > 0.03", "share in 68 %")
-    for i, key in enumerate(keys):
-        for j, name in enumerate(names):
+    """FORS2: changes of the same galaxies, with 95 % intervals of resampled ones."""
+    keys, labels = ("nll", "outliers_003", "coverage_68"), ("NLL", "share > 0.03", "share in 68 %")
+    ax.plot([], [], " ", label=rf"before: $\sigma_\mathrm{{NMAD}} = {found['before']['sigma_nmad']:.4f}$")
+    for j, name in enumerate(name for name in found if name != "before"):
+        label = f"{name}: {found[name]['sigma_nmad']:.4f}"
+        for i, key in enumerate(keys):
             value, low, high = found[name]["change"][key]
-            y = -i + 0.15 - 0.3 * j
-            bars = [[value - low], [high - value]]
-            label = f"FORS2, {name}" if i == 0 else None
-            ax.errorbar(value, y, xerr=bars, fmt="s^"[j], color=(BLUE, VERMILION)[j], ms=4, lw=1, label=label)
-    ax.axvline(0, color=GREY, lw=0.6)
+            bars = {"xerr": [[value - low], [high - value]], "label": label if i == 0 else None}
+            ax.errorbar(value, 0.15 - i - 0.3 * j, fmt="s^"[j], color=(BLUE, VERMILION)[j], ms=4, lw=1, **bars)
+    ax.axvline(0, 0, 0.72, color=GREY, lw=0.6)
     ax.set_yticks(-np.arange(len(keys)), labels=labels)
     ax.yaxis.set_ticks([], minor=True)
-    ax.set(ylim=(-len(keys) + 0.5, 1.4), xlabel="change, 95 % interval")
-    ax.legend(loc="upper center", fontsize=7.5)
+    ax.set(ylim=(-len(keys) + 0.5, 1.9), xlabel="FORS2: change, and 95 %")
+    ax.legend(loc="upper left", fontsize=7.5, handlelength=1.0)
 
 
 __all__ = ["draw"]
