@@ -20,14 +20,13 @@ from ...data.settings_input import settings_of
 from ...modeling_galaxy import GalaxyModel
 from ...physics.noise import NoiseModel, NoiseSettings
 from ...variables_galaxy import BANDS, PROPERTIES
-from ..adaptation.weights import merged
 from ..building import check_output, evidence_ranges, make_accelerator, model_and_tokenizer, resolve_micro_batch
 from ..loop import Loop
 from ..settings import TrainSettings
 from .galaxies import GrownBatcher, held_out_of, ranges_of, source_of, wider
 from .new_variables import provisional, standardised
 from .settings import FinetuningSettings
-from .weights import choose_weights
+from .weights import choose_weights, plain
 
 USUAL = len(BANDS) + len(PROPERTIES) + 1
 
@@ -74,9 +73,9 @@ def build_finetuning(settings: TrainSettings) -> Loop:
     }
 
     def save(folder: Path, record: dict[str, Any]) -> None:
-        plain = merged(model)
-        plain.config.training = {**_without_paths(record), **facts}
-        save_pretrained(copy.deepcopy(plain), tokenizer, folder)  # a pipeline may move what it is given
+        saved = plain(model)
+        saved.config.training = {**_without_paths(record), **facts}
+        save_pretrained(saved, tokenizer, folder)
 
     return Loop(model, batches, batches.validation(held_out), save, settings, accelerator)
 

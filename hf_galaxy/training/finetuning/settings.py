@@ -24,6 +24,7 @@ class FinetuningSettings:
         replay: Share of the galaxies of a batch that are simulated, against forgetting; by default 0.5, and 0 where
             only ``new`` weights move.
         replay_data: Folder of simulated galaxies to replay; by default they are simulated as it goes.
+        new_rate: How many times faster the new embeddings move than what is known already.
         held_out: Share of the rows to validate on, where the data have no split ``validation``.
         rank, alpha: Of the low-rank additions: they are multiplied with alpha / rank.
 
@@ -36,6 +37,7 @@ class FinetuningSettings:
     weights: str = "all"
     replay: float | None = None
     replay_data: str = ""
+    new_rate: float = 20.0
     held_out: float = 0.1
     rank: int = 8
     alpha: float = 16.0
@@ -56,7 +58,7 @@ class FinetuningSettings:
                 raise ValueError(f"{name} {value!r} must lie between 0 and 1, and not be 1")
         if self.held_out == 0:
             raise ValueError("held_out 0 leaves no galaxy to validate on")
-        for name in ("rank", "alpha"):
+        for name in ("rank", "alpha", "new_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} {value} must be above zero")
