@@ -46,8 +46,8 @@ class Job:
     replay: str
     test: Sample
     weights: str = "all"
-    steps: int = 400
-    lr: float = 5e-4
+    steps: int = 200
+    lr: float = 2e-4
     more: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -29,7 +29,7 @@ RATES_OF_SIZE: dict[str, dict[str, Any]] = {
 # What a trained model bears: these go before the rates of a size.
 RATES_OF_STAGE: dict[str, dict[str, Any]] = {
     "adapt": {"lr": 4e-5, "warmup": 20, "steps": 300},
-    "finetune": {"lr": 5e-4, "warmup": 20, "steps": 600},
+    "finetune": {"lr": 2e-4, "warmup": 20, "steps": 600},
 }
 
 

@@ -37,7 +37,7 @@ class FinetuningSettings:
     weights: str = "all"
     replay: float | None = None
     replay_data: str = ""
-    new_rate: float = 20.0
+    new_rate: float = 50.0
     held_out: float = 0.1
     rank: int = 8
     alpha: float = 16.0
