@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 SHORT, LONG = 20, 200
 SETTLED = 100  # steps before the scatter is known
+# The gradient of a run that is well grows too, by a factor of two in its first few hundred steps.
+NORM_FACTOR = 3.0
 CLIP, LIMIT = 4.0, 1.0  # in units of the scatter of single steps; the limit is six times that of the short mean
 # In nat a question: a validation this far above the best is no longer the scatter of one set under moving weights.
 VALID_MARGIN = 0.05
@@ -27,18 +29,19 @@ class Course:
     short: float = 0.0
     high: bool = False
 
-    def follow(self, value: float) -> bool:
-        """Take in a value; says whether the short mean has just become too high."""
+    def follow(self, value: float, least: float = 0.0) -> bool:
+        """Take in a value; says whether the short mean has just become too high, by ``least`` at least."""
         self.count += 1
         settled, scatter = self.count > SETTLED, math.sqrt(self.variance)
         if settled:
-            value = min(max(value, self.mean - CLIP * scatter), self.mean + CLIP * scatter)
+            clip = max(CLIP * scatter, 2 * least)
+            value = min(max(value, self.mean - clip), self.mean + clip)
         share = 1 / min(LONG, self.count)
         off = value - self.mean
         self.mean += share * off
         self.variance = (1 - share) * (self.variance + share * off * off)
         self.short += (value - self.short) / min(SHORT, self.count)
-        was, self.high = self.high, settled and self.short - self.mean > LIMIT * math.sqrt(self.variance)
+        was, self.high = self.high, settled and self.short - self.mean > max(LIMIT * math.sqrt(self.variance), least)
         return self.high and not was
 
 
@@ -68,7 +71,7 @@ class Watch:
         said = []
         if self.loss.follow(loss):
             said.append(f"the training loss rises: {self.loss.short:.3f} lately, {self.loss.mean:.3f} before")
-        if self.log_norm.follow(math.log(max(norm, 1e-30))):
+        if self.log_norm.follow(math.log(max(norm, 1e-30)), math.log(NORM_FACTOR)):
             lately, before = math.exp(self.log_norm.short), math.exp(self.log_norm.mean)
             said.append(f"the gradient grows: norm {lately:.3g} lately, {before:.3g} before")
         return said
