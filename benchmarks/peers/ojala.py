@@ -30,6 +30,7 @@ LOG_VARIANCE = (math.log(1e-4), math.log(150.0))
 MAX_LOSS = 50.0
 NEGATIVE = -1e4
 PACKS = 4  # groups of galaxies with as much to show, in training
+WIDTH_STEP = 16  # tokens, of the widths of such groups
 BATCH_ASKED = 64  # galaxies a batch when it is asked, as its authors do
 
 
@@ -307,8 +308,10 @@ def answer_packed(model: Ojala, values: Tensor, shown: Tensor, queries: Tensor) 
     order = count.argsort()
     parts = []
     for rows in order.chunk(PACKS):
-        # The first columns of a stable sort of true before false are those shown, in their order.
-        columns = (~shown[rows]).to(torch.uint8).argsort(dim=1, stable=True)[:, : max(1, int(count[rows].max()))]
+        # The first columns of a stable sort of true before false are those shown, in their order. Few widths are told
+        # apart, for each new shape costs a compilation and the memory that keeps it.
+        width = min(shown.shape[1], WIDTH_STEP * -(-max(1, int(count[rows].max())) // WIDTH_STEP))
+        columns = (~shown[rows]).to(torch.uint8).argsort(dim=1, stable=True)[:, :width]
         kept = shown[rows].gather(1, columns)
         memory = model.encode(values[rows].gather(1, columns), kept, columns=columns)
         parts.append(torch.stack(model.answer(memory, kept, queries[rows])))
