@@ -46,7 +46,7 @@ def variable_of(given: Variable | Mapping) -> Variable:
             raise ValueError(f"{where}: a band needs pivot and width in Å; {name} is missing")
         if value is not None and not (math.isfinite(value) and value > 0):
             raise ValueError(f"{where}: {name} {value} must be a wavelength in Å, above zero")
-    if variable.shifted and (variable.transform, variable.scale) != ("asinh", FLUX_SCALE):
+    if variable.kind != "flux" and variable.shifted and (variable.transform, variable.scale) != ("asinh", FLUX_SCALE):
         raise ValueError(
             f"{where}: shifted says that it grows with brightness; its transform is asinh, its scale {FLUX_SCALE}"
         )

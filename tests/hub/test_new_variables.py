@@ -81,6 +81,7 @@ def test_a_band_is_measured_like_every_other():
         ({"name": "x", "kind": "flux", "pivot": -1.0, "width": 5.0}, "'x': pivot -1.0 must be a wavelength"),
         ({**W1, "unit": "mJy"}, "'W1': unit is 'mJy'; of every band it is 'nJy'"),
         ({**W1, "transform": "linear"}, "'W1': transform is 'linear'; of every band it is 'asinh'"),
+        ({"name": "x", "shifted": True}, "'x': shifted says that it grows with brightness; its transform is asinh"),
         ({**W1, "patch": 0}, "patch 0 holds 3 bands at most"),
     ],
 )
