@@ -35,7 +35,7 @@ LINE_MARKS: Mapping[str, tuple[float, str]] = MappingProxyType(
         "[S II]": (6725.5, "left"),
     }
 )
-_WAVELENGTH_TICKS = (1000, 1500, 2000, 3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000)
+_WAVELENGTH_TICKS = (1000, 1500, 2000, 3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000, 50000, 100000, 200000)
 
 
 class _Bands(NamedTuple):
