@@ -51,7 +51,7 @@ def bad_galaxies(model: nn.Module, batches: Callable, step: int, units: Sequence
 def in_words(galaxies: list[dict[str, Any]], of: int) -> str:
     """The galaxies of ``bad_galaxies``, of so many in all, in one line."""
     if not galaxies:
-        return "no galaxy has a loss that is not finite, but the gradient is not"
+        return "every galaxy has a finite loss, but the gradient is not finite"
     shown = "; ".join(map(_one, galaxies[:SHOWN])) + (f"; and {len(galaxies) - SHOWN} more") * (len(galaxies) > SHOWN)
     if 2 * len(galaxies) > of:
         return f"{len(galaxies)} of {of} galaxies have no finite loss, so that the weights are to blame ({shown})"
