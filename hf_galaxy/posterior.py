@@ -303,7 +303,8 @@ class GalaxyPosterior:
             "arithmetic": f"encoder {str(self.dtype).removeprefix('torch.')}, the rest float32",
             "bands": " ".join(v.name for v in self.variables if v.kind == "flux"),
             "properties": " ".join(v.name for v in self.variables if v.kind == "property"),
-            "galaxies seen": f"{training['galaxies_seen']:,}" if "galaxies_seen" in training else "unknown",
+            "learnt later": " ".join(_learnt_later(training)) or "nothing",
+            "galaxies seen": _galaxies_seen(training),
             "adapted to": " ".join(config.calibration or ()) or "no survey",
             "simulation": str(config.simulation) if config.simulation else "unknown",
         }
@@ -370,6 +371,23 @@ class GalaxyPosterior:
                 data.info.description = variable.description
                 table[f"{name}_{quantile_suffix(level)}"] = data
         return table
+
+
+def _galaxies_seen(training: Mapping[str, Any]) -> str:
+    """Of the last training, and of those before it that the model started from."""
+    counts = []
+    while training:
+        counts += [f"{training['galaxies_seen']:,}"] if "galaxies_seen" in training else []
+        training = training.get("before") or {}
+    return ", before ".join(counts) or "unknown"
+
+
+def _learnt_later(training: Mapping[str, Any]) -> list[str]:
+    """Variables that the model was taught by fine-tuning, the first ones first."""
+    if not training:
+        return []
+    names = _learnt_later(training.get("before") or {})
+    return [*names, *(n for n in training.get("finetuned", {}).get("variables", ()) if n not in names)]
 
 
 def quantile_suffix(level: float) -> str:

@@ -139,7 +139,10 @@ def test_posterior_and_command_line_know_the_new_variables(given, table, tmp_pat
     found = Table.read(answers)
     assert len(found) == N and {"log_mbh_p50", "W1_p16", "redshift_p84"} <= set(found.colnames)
     assert main(["info", "--model", out]) == 0
-    assert "W1" in capsys.readouterr().out
+    told = dict(
+        line.split(maxsplit=2)[0:3:2] for line in capsys.readouterr().out.splitlines() if line[:4] in ("lear", "gala")
+    )
+    assert told == {"learnt": "W1 log_mbh", "galaxies": "24, before 7"}
 
 
 def test_the_likelihood_of_old_bands_stays(given, start):
