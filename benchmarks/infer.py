@@ -6,8 +6,8 @@ Weights are random where no checkpoint of a size is given: speed does not depend
 network asked in its own way, one decoder pass a property in batches of 64.
 
 The clock is the processor time of one thread, which other work on the machine hardly touches: contenders are compared
-by it, and the fraction of the matrix rate (`matrix_rate.py`, measured in the same run) is taken of it. With `--wall` the
-wall clock runs too, with all threads: what a user waits for on a machine that does nothing else.
+by it, and the fraction of the matrix rate (`matrix_rate.py`, measured in the same run) is taken of it. With `--wall`
+the wall clock runs too, with all threads: what a user waits for on a machine that does nothing else.
 """
 
 from __future__ import annotations
