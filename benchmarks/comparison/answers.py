@@ -80,8 +80,8 @@ class Peer(Protocol):
     Attributes:
         name: As the table calls it.
         facts: What the table says of it besides: ``parameters``, ``galaxies`` (different ones that it learnt from),
-            ``seen`` (visits to galaxies, epochs counted), ``note``; filled in by ``fit`` or before, absent where
-            it means nothing.
+            ``seen`` (visits to galaxies, epochs counted), ``timed`` (those of them after a training was resumed),
+            ``note``; filled in by ``fit`` or before, absent where it means nothing.
         limit: Galaxies of the test that it is asked about (the first so many), if it is too slow for all; else ``None``
     """
 

@@ -20,6 +20,7 @@ from hf_galaxy.data.galaxies import GalaxyTable
 from hf_galaxy.inference import Inference
 from hf_galaxy.physics.noise import Observation
 from hf_galaxy.training.building import build
+from hf_galaxy.training.checkpoint import latest, read_counters
 from hf_galaxy.training.settings import TrainSettings
 from hf_galaxy.variables_galaxy import BANDS, SURVEYS
 
@@ -51,18 +52,23 @@ class Ours(Contender):
         training = self.galaxy.model.config.training or {}
         parameters = sum(p.numel() for p in self.galaxy.model.parameters())
         self.facts |= {"parameters": parameters, "seen": training.get("galaxies_seen")}
+        if training.get("settings", {}).get("init_from"):
+            self.facts["note"] += "; its training went on from an earlier one, whose galaxies are not counted here"
 
     def _train(self, train: GalaxyTable, folder: Path, seed: int) -> GalaxyPosterior:
         out, data, valid = folder / "model", folder / "galaxies", folder / "valid"
         _write(train, data)
         _write(train[:VALID_ROWS], valid)
+        before = latest(out)
+        if before is not None:  # a run that was killed: only the rest of the galaxies is timed
+            self.facts["timed"] = self.seen - read_counters(before)["step"] * self.batch
         settings = TrainSettings(
             size=self.size,
             data=str(data),
             valid_data=str(valid),
             valid_rows=VALID_ROWS,
             out=str(out),
-            resume=any((out / "state").glob("step-*")),
+            resume=before is not None,
             galaxies=self.seen,
             batch_size=self.batch,
             seed=seed,

@@ -72,7 +72,7 @@ def _effort(peers: Mapping[str, Any]) -> str:
                 facts["name"],
                 _number(facts.get("parameters"), ","),
                 _number(facts.get("seen"), ",.0f"),
-                NONE if trained else _number(facts["fit_processor_seconds"], ",.0f"),
+                NONE if trained else _number(_training_seconds(facts), ",.0f"),
                 _number(found["galaxies_per_processor_second"], ",.0f"),
                 str(len(peer["facts"])),
                 facts.get("note", ""),
@@ -80,6 +80,11 @@ def _effort(peers: Mapping[str, Any]) -> str:
         )
     head = ["peer", "parameters", "galaxies seen", "training, processor s", "answers, galaxies / processor s", "seeds"]
     return _table([*head, "what it is"], rows)
+
+
+def _training_seconds(facts: Mapping[str, Any]) -> float:
+    """Of a training that was resumed, the seconds of the galaxies after that stand for those of all."""
+    return facts["fit_processor_seconds"] * (facts["seen"] / facts["timed"] if facts.get("timed") else 1)
 
 
 def _summary(peers: Mapping[str, Any], noise: str) -> str:
