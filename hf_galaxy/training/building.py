@@ -20,6 +20,7 @@ from accelerate.utils import (
 )
 from huggingface_hub.errors import StrictDataclassError
 
+from ..checkpoints import save_pretrained
 from ..configuration_galaxy import GalaxyConfig
 from ..data.conditioning import Conditioner, ConditioningSettings
 from ..data.galaxies import GalaxyTable
@@ -60,8 +61,7 @@ def build(settings: TrainSettings) -> Loop:
     def save(folder: Path, record: dict[str, Any]) -> None:
         # All settings of the noise, defaults too: they may change with the version, the model will not.
         model.config.training = {**record, "noise": asdict(noise.settings), "ranges": ranges}
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_pretrained(model, tokenizer, folder)
 
     return Loop(model, batches, validation, save, settings, accelerator)
 

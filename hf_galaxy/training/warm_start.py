@@ -14,14 +14,16 @@ from ..configuration_galaxy import PRESETS, GalaxyConfig
 from ..modeling_galaxy import GalaxyModel
 from ..tokenization_galaxy import GalaxyTokenizer
 from ..variables_galaxy import SURVEYS, Variable, default_variables
+from .growth import deepened
 from .settings import TrainSettings, refuse_unknown
 
+DEPTH = "num_hidden_layers"  # may grow
 # What may change without a change of the weights.
 FREE = ("min_log_scale", "reference_brightness", "initializer_range", "rms_norm_eps")
 
 
 def load(settings: TrainSettings, attention: str) -> tuple[GalaxyModel, GalaxyTokenizer]:
-    """The model of ``init_from``, in float32, and its tokenizer.
+    """The model of ``init_from``, in float32, and its tokenizer; deeper, if ``model: num_hidden_layers`` asks for it.
 
     Raises:
         ValueError: nothing there, another kind of model, of another size than the settings say, weights that are
@@ -30,11 +32,10 @@ def load(settings: TrainSettings, attention: str) -> tuple[GalaxyModel, GalaxyTo
     where = f"--init-from {settings.init_from}"
     facts = _facts(settings.init_from, where)
     _check_size(facts, settings, where)
+    changes = {key: value for key, value in settings.model.items() if key != DEPTH}
     how = {"attn_implementation": attention, "dtype": torch.float32, "ignore_mismatched_sizes": True}
     try:
-        model, report = GalaxyModel.from_pretrained(
-            settings.init_from, output_loading_info=True, **how, **settings.model
-        )
+        model, report = GalaxyModel.from_pretrained(settings.init_from, output_loading_info=True, **how, **changes)
         tokenizer = GalaxyTokenizer.from_pretrained(settings.init_from)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ValueError(f"{where}: {str(error).splitlines()[0]}") from None
@@ -50,7 +51,8 @@ def load(settings: TrainSettings, attention: str) -> tuple[GalaxyModel, GalaxyTo
     if len(variables) > len(default_variables()) and settings.stage == "pretrain":
         extra = ", ".join(v.name for v in variables[len(default_variables()) :])
         raise ValueError(f"{where}: the model knows {extra}, which the data do not hold; --stage finetune trains it")
-    return model, tokenizer
+    depth = settings.model.get(DEPTH, model.config.num_hidden_layers)
+    return model if depth == model.config.num_hidden_layers else deepened(model, depth), tokenizer
 
 
 def _facts(name: str, where: str) -> dict[str, Any]:
@@ -66,11 +68,13 @@ def _facts(name: str, where: str) -> dict[str, Any]:
 
 
 def _check_size(facts: dict[str, Any], settings: TrainSettings, where: str) -> None:
-    """The size of the model is that of the checkpoint, whatever else the settings say."""
+    """The size of the model is that of the checkpoint, whatever else the settings say; only layers may be added."""
     known = {f.name: f.default for f in fields(GalaxyConfig)}
     refuse_unknown(settings.model, known, "model")
     for key, wanted in settings.model.items():
         found = facts.get(key, known[key])
+        if key == DEPTH and isinstance(wanted, int) and wanted > found:
+            continue
         if key not in FREE and wanted != found:
             raise ValueError(f"{where}: its {key} is {found!r}, and model: {key} asks for {wanted!r}; leave that out")
     width = facts.get("hidden_size", known["hidden_size"])

@@ -112,6 +112,7 @@ def test_a_model_that_does_not_fit_is_refused_by_name(make, trained, tmp_path, d
     [
         ({"model": {"hiden_size": 8}}, "model: unknown setting 'hiden_size'; did you mean 'hidden_size'"),
         ({"model": {"hidden_size": 8}}, "its hidden_size is 16, and model: hidden_size asks for 8; leave that out"),
+        ({"model": {"num_hidden_layers": 0}}, "its num_hidden_layers is 1, and model: num_hidden_layers asks for 0"),
         ({"init_from": "nowhere/at/all"}, "--init-from nowhere/at/all: "),
     ],
 )
@@ -132,6 +133,19 @@ def test_a_warm_start_begins_with_the_weights_and_may_change_what_is_no_weight(m
     assert all(torch.equal(p, weights[name]) for name, p in loop.raw.named_parameters())
     assert loop.raw.config.min_log_scale == -5.0
     loop.run()
+
+
+def test_a_warm_start_may_grow_deeper_and_what_it_saves_is_as_deep(make, trained):
+    layers = json.loads((trained / "config.json").read_text())["num_hidden_layers"]
+    loop = make(init_from=str(trained), model={"num_hidden_layers": layers + 1}, steps=1)
+    weights = load_file(trained / "model.safetensors")
+    named = dict(loop.raw.named_parameters())
+    assert torch.equal(named["head.weight"], weights["head.weight"])
+    # The layer that was added follows the last one and adds nothing yet.
+    assert not named[f"layers.{layers}.mlp.down.weight"].any()
+    loop.run()
+    saved = json.loads((Path(loop.settings.out) / "config.json").read_text())
+    assert saved["num_hidden_layers"] == layers + 1 and "galaxy-inference" in saved["custom_pipelines"]
 
 
 def test_a_state_of_another_model_is_refused_by_name(make, mapping):
