@@ -74,6 +74,10 @@ def seed_scatter(runs: Runs, figure: str = "nll") -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
+def _seeds(runs: Runs) -> int:
+    return sum(run["name"] == BASELINE for run in runs)
+
+
 def table(runs: Runs) -> str:
     """A Markdown table for every kind of run, and what seeds and galaxies change of the baseline."""
     rows, parts = summary(runs), []
@@ -88,7 +92,7 @@ def table(runs: Runs) -> str:
         known = {key: seed_scatter(here, key) for key in FIGURES}
         if known["nll"] is not None:
             said = ", ".join(f"{head} {known[key]:.4f}" for head, key in zip(HEADS, FIGURES, strict=False))
-            lines += ["", f"Standard deviation of the baseline between seeds: {said}."]
+            lines += ["", f"Standard deviation of the baseline between {_seeds(here)} seeds: {said}."]
         parts.append("\n".join(lines))
     slopes = {key: learning_slope([run for run in runs if not run["warm"]], key) for key in COMPARED}
     if None not in slopes.values():
@@ -117,22 +121,22 @@ def draw(runs: Runs, path: Path) -> None:
     kind = max(_kinds(runs), key=lambda k: len({run["name"] for run in runs if _kind(run) == k}))
     rows = [row for row in summary(runs) if (row["warm"], row["galaxies"]) == kind and row["cost"] is not None]
     rows = sorted(rows, key=lambda row: row["delta_nll_mixed"], reverse=True)
-    figure, axes = new_figure(1, 2, width=PAGE_WIDTH, height=1.0 + 0.18 * len(rows), sharey=True)
+    figure, axes = new_figure(1, 2, width=PAGE_WIDTH, height=1.2 + 0.18 * len(rows), sharey=True)
     for ax, key in zip(axes[0], COMPARED, strict=True):
         scatter = seed_scatter([run for run in runs if _kind(run) == kind], key)
-        styled(_panel)(ax, rows, key, scatter)
+        styled(_panel)(ax, rows, key, scatter, f"2σ, from {_seeds([r for r in runs if _kind(r) == kind])} seeds")
     axes[0, 0].set_yticks(range(len(rows)), [row["name"] for row in rows])
     axes[0, 0].set_ylim(-0.7, len(rows) - 0.3)
-    styled(axes[0, 1].legend)(loc="upper right")
+    styled(figure.legend)(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     save_figure(label_page(figure, f"change of the NLL after {kind[1]:,} galaxies; less is better", ""), path)
 
 
-def _panel(ax: Any, rows: list[dict[str, Any]], key: str, scatter: float | None) -> None:
+def _panel(ax: Any, rows: list[dict[str, Any]], key: str, scatter: float | None, band: str) -> None:
     from hf_galaxy.plotting.style import BLUE, GREY, VERMILION
 
     if scatter is not None:
         # A difference of two runs scatters by the root of two more than one.
-        ax.axvspan(-(2**1.5) * scatter, 2**1.5 * scatter, color=GREY, alpha=0.2, lw=0, label="2σ of the seeds")
+        ax.axvspan(-(2**1.5) * scatter, 2**1.5 * scatter, color=GREY, alpha=0.2, lw=0, label=band)
     ax.axvline(0, color=GREY, lw=0.8)
     ax.plot([row[f"delta_{key}"] for row in rows], range(len(rows)), "o", color=BLUE, ms=4, label="same galaxies")
     paid = [(row[f"at_cost_{key}"], i) for i, row in enumerate(rows) if row[f"at_cost_{key}"] is not None]

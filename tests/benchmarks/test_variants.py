@@ -172,7 +172,7 @@ def test_a_difference_is_between_equal_seeds_and_pays_for_its_seconds():
     assert row["delta_nll"] == pytest.approx(-0.3)
     assert row["cost"] == pytest.approx(2.0)
     assert row["at_cost_nll"] == pytest.approx(-0.3 + 0.4)
-    assert "between seeds: NLL 0.1414" in reporting.table(runs())
+    assert "between 2 seeds: NLL 0.1414" in reporting.table(runs())
 
 
 def test_a_command_given_again_goes_on(tmp_path):
