@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from harness import RESULTS, machine_facts
+from matrix_rate import operations, rates
 from peers.ojala import Ojala, OjalaTokens, Standardiser
 from peers.ojala import loss as ojala_loss
 
@@ -32,10 +33,12 @@ from hf_galaxy.physics.noise import NoiseModel
 from hf_galaxy.training.batches import inputs_of
 from hf_galaxy.training.optimization import WeightAverage, make_optimizer
 from hf_galaxy.training.settings import RATES_OF_SIZE
+from hf_galaxy.twin import DTYPES
 from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, Variable, default_variables
 
 TARGET = {"tiny": 500.0}  # galaxies/s on two CPU cores
 ROWS = 8192
+COUNTED = 8  # steps whose operations are counted: contexts and questions differ in size
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -55,7 +58,13 @@ def main(argv: list[str] | None = None) -> None:
         contenders[size] = galaxy_contender(size, rows, batch, given)
         contenders[f"ojala, batch {batch}"] = ojala_contender(rows, batch, given)
     metrics = compete(contenders, given)
-    report(metrics, given)
+    kind = "bfloat16" if given.precision == "bf16" else "float32"
+    rate = rates([GalaxyConfig.preset(size).hidden_size for size in given.sizes], {kind: DTYPES[kind]}, given.device)
+    for name, row in metrics.items():
+        row["operations_per_galaxy"] = products(contenders[name], given)
+        done = row["operations_per_galaxy"] * row["galaxies_per_processor_second"]
+        row["fraction_of_matrix_rate"] = done / rate[kind]["large"]
+    report(metrics, rate, given)
 
 
 def random_galaxies(n: int) -> GalaxyTable:
@@ -122,6 +131,16 @@ def stepper(contender: dict[str, Any], given: argparse.Namespace) -> Callable[[i
     return step
 
 
+def products(contender: dict[str, Any], given: argparse.Namespace) -> float:
+    """Operations a galaxy in the matrix products of forward and backward passes, the mean over some steps."""
+
+    def passes() -> None:
+        for number in range(COUNTED):
+            contender["loss"](number, torch.Generator(given.device).manual_seed(number)).backward()
+
+    return operations(passes) / (COUNTED * contender["batch"])
+
+
 def compete(contenders: dict[str, dict[str, Any]], given: argparse.Namespace) -> dict[str, Any]:
     """Median over the rounds of galaxies per second, and per second of processor time."""
     steps = {name: stepper(contender, given) for name, contender in contenders.items()}
@@ -146,21 +165,20 @@ def compete(contenders: dict[str, dict[str, Any]], given: argparse.Namespace) ->
     }
 
 
-def report(metrics: dict[str, Any], given: argparse.Namespace) -> None:
+def report(metrics: dict[str, Any], rate: dict[str, Any], given: argparse.Namespace) -> None:
     """Print a row a contender, and write the result."""
     for name, row in metrics.items():
         print(
             f"{name:20s} {row['parameters'] / 1e6:5.2f} M  batch {row['batch']:5d}"
             f" {row['galaxies_per_second']:9,.0f} galaxies/s,"
-            f" {row['galaxies_per_processor_second']:9,.0f} per processor second"
+            f" {row['galaxies_per_processor_second']:9,.0f} per processor second,"
+            f" {100 * row['fraction_of_matrix_rate']:3.0f} % of the matrix rate"
         )
     machine = machine_facts() | {"load_average": round(os.getloadavg()[0], 1)}
     settings = {"device": given.device, "precision": given.precision, "steps": given.steps, "rounds": given.rounds}
     data = {"galaxies": "random", "bands": len(BANDS), "properties": len(PROPERTIES)}
-    write_report(
-        given.out,
-        assemble_report(model=settings, data=data, machine=machine, metrics={"targets": TARGET, "contenders": metrics}),
-    )
+    measured = {"targets": TARGET, "contenders": metrics, "matrix_operations_per_second": rate}
+    write_report(given.out, assemble_report(model=settings, data=data, machine=machine, metrics=measured))
 
 
 if __name__ == "__main__":
