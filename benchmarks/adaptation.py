@@ -46,8 +46,9 @@ VARIANTS: dict[str, tuple[int, bool, dict[str, Any]]] = {
     "all labels": (0, True, {"adaptation": {"weights": "full", "labelled": 0.0}, "lr": 2e-4}),
 }
 REAL_REDSHIFTS = 40
+DECAY = {"decay_fraction": 0.6}  # a long decay averages the noise of the last steps out of the zero points
 REAL_VARIANTS = {"photometry": 0, f"{REAL_REDSHIFTS} redshifts": REAL_REDSHIFTS}
-REAL_SETTINGS = {"steps": 150, "batch_size": 32, "adaptation": {"weights": "none"}}  # few galaxies: few steps
+REAL_SETTINGS = {"steps": 150, "batch_size": 32, "adaptation": {"weights": "none"}, **DECAY}  # few galaxies: few steps
 SEED_OF_REPLAY, SEED_OF_OLD = 31, 32
 
 
@@ -122,7 +123,7 @@ def simulated_jobs(given: Namespace, base: str, replay: Path, folder: Path, surv
         data = write_survey(train, folder / f"survey_{i}", count, labels)
         # Where no weight moves nothing can be forgotten: no replay, and half the galaxies a step.
         beside = None if settings["adaptation"]["weights"] == "none" else replay
-        jobs[name] = Job(base, data, beside, folder / f"model_{i}", tests, {"steps": given.steps, **settings})
+        jobs[name] = Job(base, data, beside, folder / f"model_{i}", tests, {"steps": given.steps, **DECAY, **settings})
     return jobs
 
 
