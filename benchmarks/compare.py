@@ -33,11 +33,12 @@ def main(argv: list[str] | None = None) -> None:
     digest = galaxies.identity()
     outcomes = {key: contest.results(plan, key, digest) for key in given.peers}
     metrics = measure({key: runs for key, runs in outcomes.items() if runs}, galaxies)
+    absent = [key for key in CONTENDERS if not outcomes.get(key)]
     report = assemble_report(
         model={"size": given.size, **vars(SIZES[given.size])},
         data=galaxies.facts(plan.sources),
         machine=machine_facts() | {"processes": given.processes},
-        metrics=metrics | {"failed": failed},
+        metrics=metrics | {"failed": failed, "absent": absent},
     )
     write_report(given.out, report)
     text = markdown(report)

@@ -31,6 +31,8 @@ def markdown(report: Mapping[str, Any]) -> str:
             _widths(peers, noise),
         ]
     parts += [_few(key, one) for key, one in metrics["few"].items()]
+    if metrics.get("absent"):
+        parts.append("Peers without a result in this run: " + ", ".join(metrics["absent"]) + ".")
     if metrics.get("failed"):
         parts.append("## Failed\n\n" + "\n".join(f"- {who}: {why}" for who, why in metrics["failed"].items()))
     return "\n\n".join(part for part in parts if part) + "\n"
