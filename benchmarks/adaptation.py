@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made.add_argument("--steps", type=int, default=250, help="steps of 64 galaxies of the survey each")
     made.add_argument("--seed", type=int, default=2, help="of the survey: its galaxies, zero points and errors")
     made.add_argument("--replay", help="folder of simulated galaxies to replay, instead of simulating some")
+    made.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="of the simulated survey")
     made.add_argument("--processes", type=int, default=2, help="adaptations at the same time, of one thread each")
     given = made.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
@@ -79,17 +80,16 @@ def run(given: Namespace, folder: Path) -> dict[str, Any]:
     spectra = real_data("fors2_spectra")
     real = fors2(spectra) if spectra is not None else None
     jobs = simulated_jobs(given, base, replay, folder, survey)
-    if real is not None:
-        jobs |= real_jobs(base, folder, real)
+    more = {} if real is None else real_jobs(base, folder, real)
     # Processes of their own, started anew: those that are forked share the threads of torch, and hang.
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
-        done = dict(zip(jobs, pool.map(adapt, jobs.values()), strict=True))
+        done = dict(zip([*jobs, *more], pool.map(adapt, [*jobs.values(), *more.values()]), strict=True))
     metrics = {"simulated": simulated_metrics(galaxy, base, survey, jobs, done)}
     data = {
         "survey": {**facts(), "seed": given.seed, "galaxies": given.n, "tested": given.n_test},
         "replay": replay.name,
         "steps": given.steps,
-        "variants": {name: settings for name, (_, _, settings) in VARIANTS.items()},
+        "variants": {name: VARIANTS[name][2] for name in given.variants},
         "real": "left out",
     }
     if real is not None:
@@ -119,7 +119,8 @@ def simulated_jobs(given: Namespace, base: str, replay: Path, folder: Path, surv
     train, test = survey.rows(slice(given.n)), survey.rows(slice(given.n, None))
     tests = {"survey": of_survey(test, SURVEY), "old": as_before(given.n_test)}
     jobs = {}
-    for i, (name, (count, labels, settings)) in enumerate(VARIANTS.items()):
+    for i, name in enumerate(given.variants):
+        count, labels, settings = VARIANTS[name]
         data = write_survey(train, folder / f"survey_{i}", count, labels)
         # Where no weight moves nothing can be forgotten: no replay, and half the galaxies a step.
         beside = None if settings["adaptation"]["weights"] == "none" else replay
@@ -154,14 +155,14 @@ def simulated_metrics(
         "pit": {"before": before["survey"].pit},
         "zero_points": {"bands": list(BANDS), "truth": survey.zero_point, "ln_ratio": survey.log_ratio},
     }
-    for name in VARIANTS:
+    for name in jobs:
         after = done[name].answers
         found[name] = {test: measured(of) for test, of in after.items()}
         found[name] |= {"change": improvement(before["survey"], after["survey"])}
         found[name] |= {"forgetting": improvement(before["old"], after["old"])}
         found[name] |= {"calibration": calibration(done[name].calibration, survey), "seconds": done[name].seconds}
         found["pit"][name] = after["survey"].pit
-    for name in ("before", "true calibration", *VARIANTS):
+    for name in ("before", "true calibration", *jobs):
         show(name, found[name])
     return found
 
