@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,12 @@ def blank_model(tmp_path_factory) -> Path:
         GalaxyModel(GalaxyConfig(num_hidden_layers=1, num_question_layers=1, **sizes)).save_pretrained(folder)
     GalaxyTokenizer().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def accelerate_anew():
+    """Accelerate keeps the precision of the first run of a process for all later ones: every test begins without."""
+    yield
+    if state := sys.modules.get("accelerate.state"):
+        for kept in (state.GradientState, state.AcceleratorState, state.PartialState):
+            kept._reset_state()
