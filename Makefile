@@ -4,6 +4,7 @@ VENV ?= .venv
 PIP_TORCH ?=
 BIN := $(VENV)/bin
 N ?= 100000
+BENCHMARKS := accuracy feeding infer real_spectra realism scaling simulate train_step training_scaling where_time_goes
 
 .PHONY: help demo test test-slow conformance lint format data benchmarks clean
 
@@ -14,7 +15,7 @@ help:
 	@echo "make conformance  transformers' own common tests of models and tokenizers"
 	@echo "make lint         ruff, lint and format"
 	@echo "make data N=...   N simulated galaxies (100,000) and real ones in outputs/, and a figure of both"
-	@echo "make benchmarks   every benchmark, results in benchmarks/results"
+	@echo "make benchmarks   the benchmarks of minutes, results in benchmarks/results; the longer ones are in README"
 
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -63,7 +64,7 @@ data: $(VENV)/.dev
 	fi
 
 benchmarks: $(VENV)/.dev
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 clean:
 	rm -rf $(VENV) build dist outputs .pytest_cache .ruff_cache *.egg-info
