@@ -64,7 +64,7 @@ def run(given: Namespace, folder: Path) -> dict[str, Any]:
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         done = dict(zip(jobs, pool.map(finetune, jobs.values()), strict=True))
     before = old_answers(galaxy, test)
-    learnt = {name: {**found, "forgotten": forgotten(before, found.pop("old"))} for name, found in done.items()}
+    learnt = {name: {"forgotten": forgotten(before, found.pop("old")), **found} for name, found in done.items()}
     metrics = {
         "learnt": learnt,
         "peers": {f"{kind} {n}": peer(kind, train[:n], test) for kind in PEERS for n in given.sizes},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from hf_galaxy.plotting.style import (
     BLACK,
@@ -56,11 +57,11 @@ def _curves(ax: Axes, metrics: dict[str, Any], name: str, key: str, label: str) 
         found = [(n, rows[f"{kind} {n}"][name][key]) for n in sizes if f"{kind} {n}" in rows]
         ax.plot(*zip(*found, strict=True), color=color, marker=marker, ms=5, lw=1.2, label=text)
     ax.set_xscale("log")
-    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
-    ax.minorticks_off()
     ax.set_xlabel("rows to learn from")
     ax.set_ylabel(label)
     dress(ax)
+    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _forgotten(ax: Axes, learnt: dict[str, Any]) -> None:
@@ -74,8 +75,9 @@ def _forgotten(ax: Axes, learnt: dict[str, Any]) -> None:
     ax.axvline(2, color=GREY, lw=0.8, ls="--")
     ax.set_yticks(range(len(names)), [f"{n.split()[0]}, {int(n.split()[1]):,}" for n in names])
     ax.invert_yaxis()
-    ax.set_xlabel("change of CRPS of old answers (%)\nfilled: mean, open: worst property")
+    ax.set_xlabel("CRPS of old answers, change (%)\nfilled: mean, open: worst")
     dress(ax)
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 __all__ = ["draw"]
