@@ -40,15 +40,14 @@ from hf_galaxy.variables_galaxy import BANDS, PROPERTIES, SURVEYS
 
 # name: (galaxies with a redshift, all labels, settings of the run)
 VARIANTS: dict[str, tuple[int, bool, dict[str, Any]]] = {
-    "photometry": (0, False, {"adaptation": {"weights": "none"}, "batch_size": 64}),
+    "photometry": (0, False, {"adaptation": {"weights": "none"}}),
     "photometry, weights": (0, False, {"adaptation": {"weights": "full"}}),
     "200 redshifts": (200, False, {"adaptation": {"weights": "full"}}),
     "all labels": (0, True, {"adaptation": {"weights": "full", "labelled": 0.0}, "lr": 2e-4}),
 }
 REAL_REDSHIFTS = 40
-DECAY = {"decay_fraction": 0.6}  # a long decay averages the noise of the last steps out of the zero points
 REAL_VARIANTS = {"photometry": 0, f"{REAL_REDSHIFTS} redshifts": REAL_REDSHIFTS}
-REAL_SETTINGS = {"steps": 150, "batch_size": 32, "adaptation": {"weights": "none"}, **DECAY}  # few galaxies: few steps
+REAL_SETTINGS = {"steps": 150, "batch_size": 64, "adaptation": {"weights": "none"}}  # few galaxies: few steps
 SEED_OF_REPLAY, SEED_OF_OLD = 31, 32
 
 
@@ -80,7 +79,7 @@ def run(given: Namespace, folder: Path) -> dict[str, Any]:
     spectra = real_data("fors2_spectra")
     real = fors2(spectra) if spectra is not None else None
     jobs = simulated_jobs(given, base, replay, folder, survey)
-    more = {} if real is None else real_jobs(base, folder, real)
+    more = {} if real is None else real_jobs(base, replay, folder, real)
     # Processes of their own, started anew: those that are forked share the threads of torch, and hang.
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         done = dict(zip([*jobs, *more], pool.map(adapt, [*jobs.values(), *more.values()]), strict=True))
@@ -122,9 +121,7 @@ def simulated_jobs(given: Namespace, base: str, replay: Path, folder: Path, surv
     for i, name in enumerate(given.variants):
         count, labels, settings = VARIANTS[name]
         data = write_survey(train, folder / f"survey_{i}", count, labels)
-        # Where no weight moves nothing can be forgotten: no replay, and half the galaxies a step.
-        beside = None if settings["adaptation"]["weights"] == "none" else replay
-        jobs[name] = Job(base, data, beside, folder / f"model_{i}", tests, {"steps": given.steps, **DECAY, **settings})
+        jobs[name] = Job(base, data, replay, folder / f"model_{i}", tests, {"steps": given.steps, **settings})
     return jobs
 
 
@@ -215,7 +212,7 @@ def show(name: str, found: dict[str, Any]) -> None:
 # Real ---------------------------------------------------------------------------------------------------------------
 
 
-def real_jobs(base: str, folder: Path, survey: RealSurvey) -> dict[str, Job]:
+def real_jobs(base: str, replay: Path, folder: Path, survey: RealSurvey) -> dict[str, Job]:
     """Each third of the galaxies in turn is tested by a model that was adapted to the others."""
     jobs = {}
     for fold, (train, test) in enumerate(folds(len(survey), seed=0)):
@@ -223,7 +220,7 @@ def real_jobs(base: str, folder: Path, survey: RealSurvey) -> dict[str, Job]:
             data = survey.write(train, folder / f"real_{fold}_{i}", count)
             out = folder / f"real_model_{fold}_{i}"
             settings = {**REAL_SETTINGS, "seed": fold}
-            jobs[f"FORS2 {name} {fold}"] = Job(base, data, None, out, {"test": survey.test(test, SURVEY)}, settings)
+            jobs[f"FORS2 {name} {fold}"] = Job(base, data, replay, out, {"test": survey.test(test, SURVEY)}, settings)
     return jobs
 
 

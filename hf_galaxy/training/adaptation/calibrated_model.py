@@ -72,11 +72,6 @@ class CalibratedModel(nn.Module):
         self.ratio_unit = self.unit * settings.error_scale_prior / settings.zero_point_prior
         self.zero_point = nn.Parameter(torch.zeros(len(names)), requires_grad=settings.zero_points)
         self.log_ratio = nn.Parameter(torch.zeros(len(names)), requires_grad=settings.error_scales)
-        # The gradient by a parameter is as much larger as its unit. To the optimiser its size means nothing, but the
-        # limit on the norm of all gradients would be reached in every step, and weigh all alike, informative or not.
-        for parameter in (self.zero_point, self.log_ratio):
-            if parameter.requires_grad:
-                parameter.register_hook(lambda gradient: gradient / self.unit**2)
         self.register_buffer("learnt", torch.tensor([name in observed for name in names]), persistent=False)
         self.register_buffer("fixed", torch.tensor([name in fixed for name in names]), persistent=False)
         self._coordinates = Coordinates(self.variables)
