@@ -238,9 +238,9 @@ class GalaxyEmbeddings(nn.Module):
     def _places(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Patches that somebody has (0 stands for absent), the place of each token among them, and the mask.
 
-        Rows that are alike are reduced to one, in the mask and in the places.
+        Rows that are alike in both are reduced to one, in the mask and in the places.
         """
-        mask = shared(mask)
+        mask = shared(mask) if len(ids) == 1 else mask
         patch = self.facts.patch[ids]
         if len(ids) > 1 or len(mask) == 1:
             return *torch.unique(patch * mask, return_inverse=True), mask

@@ -255,3 +255,13 @@ def test_half_precision_stays_near(model, inputs):
     assert rough.dtype == torch.bfloat16
     # bfloat16 keeps eight bits; logits are of order one, through eight layers.
     assert (exact - rough.float()).abs().median() < 0.1
+
+
+def test_galaxies_that_know_as_much_of_different_things_are_read_together():
+    model, tokenizer = tiny_model(), GalaxyTokenizer()
+    records = [{"J0660": (5200.0, 140.0), "av": 0.3}, {"FUV": (-20.0, 140.0), "rSDSS": (5000.0, 50.0)}]
+    asked = {"query": ["redshift"], "return_tensors": "pt"}
+    together = model(**tokenizer(records, **asked)).logits
+    alone = torch.cat([model(**tokenizer([record], **asked)).logits for record in records])
+    # The sums over a context round by how much padding it has.
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
