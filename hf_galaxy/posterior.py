@@ -13,7 +13,7 @@ question reads the evidence again, in pieces, so that the memory does not depend
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import astropy.units as u
@@ -141,6 +141,16 @@ class GalaxyPosterior:
 
     # ---- answers
 
+    def ask(self, names: Sequence[str], use: Callable[[slice, MixtureDensity], Tensor], error: float = 0.0) -> Tensor:
+        """What `use(rows, densities)` makes of the densities `(rows, names)`, in coordinates of the model's system."""
+        for name in names:
+            if self._asked(name).categories:
+                raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
+        if not 0 <= error < float("inf"):
+            raise ValueError(f"error={error}: an asked error is a number, zero or above")
+        asked = torch.as_tensor(self._system.factors(*names)) * float(error)
+        return self._inference.ask(self._tokens(*names), self._coordinates(*names).error(asked).float(), use)
+
     def quantiles(self, name: str, levels: Sequence[float], error: float = 0.0) -> np.ndarray:
         """Quantiles `(n_galaxy, levels)` in physical units.
 
@@ -160,7 +170,7 @@ class GalaxyPosterior:
         def solve(_: slice, density: MixtureDensity) -> Tensor:
             return density.unsqueeze(2).quantile(torch.as_tensor(levels, dtype=torch.float32))
 
-        t = self._ask(names, error, solve).double()
+        t = self.ask(names, solve, error).double()
         coordinates = self._coordinates(*names)
         values = torch.stack([coordinates.inverse(column) for column in t.unbind(-1)], dim=-1).numpy()
         return self._system.back(values, names)
@@ -186,14 +196,14 @@ class GalaxyPosterior:
             return density.log_prob(mine.float().to(density.loc.device)).double()
 
         # A value that the transform cannot take (below -1 for log(1 + y)) has no density.
-        return torch.exp(self._ask([name], error, evaluate) + log_slope).nan_to_num(0.0).numpy()
+        return torch.exp(self.ask([name], evaluate, error) + log_slope).nan_to_num(0.0).numpy()
 
     def cdf(self, name: str, value: Sequence[float] | float) -> np.ndarray:
         """Cumulative probability `(n_galaxy,)` at one value for all, or at a value for each galaxy."""
         x = np.broadcast_to(self._physical(name, value), (self.n_galaxy,)) * self._system.factors(name)[:, 0]
         x = torch.as_tensor(x)
         t = self._coordinates(name).forward(x.unsqueeze(-1)).float()
-        answer = self._ask([name], 0.0, lambda rows, density: density.cdf(t[rows].to(density.loc.device)))
+        answer = self.ask([name], lambda rows, density: density.cdf(t[rows].to(density.loc.device)))
         return answer[:, 0].double().numpy()
 
     def probabilities(self, name: str) -> dict[str, np.ndarray]:
@@ -338,16 +348,6 @@ class GalaxyPosterior:
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} are not numbers") from None
 
-    def _ask(self, names: Sequence[str], error: float, use) -> Tensor:
-        """What `use(rows, densities)` makes of the densities of some variables, `(n_galaxy, ...)`."""
-        for name in names:
-            if self._asked(name).categories:
-                raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
-        if not 0 <= error < float("inf"):
-            raise ValueError(f"error={error}: an asked error is a number, zero or above")
-        asked = torch.as_tensor(self._system.factors(*names)) * float(error)
-        return self._inference.ask(self._tokens(*names), self._coordinates(*names).error(asked).float(), use)
-
     def _moments(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         coordinates = self._coordinates(name)
 
@@ -357,7 +357,7 @@ class GalaxyPosterior:
             mean = (weight * x).sum(-1)
             return torch.stack([mean, (weight * (x - mean.unsqueeze(-1)) ** 2).sum(-1).sqrt()], dim=-1)
 
-        mean, std = self._system.back(self._ask([name], 0.0, integrate).numpy()[:, None], [name])[:, 0].T
+        mean, std = self._system.back(self.ask([name], integrate).numpy()[:, None], [name])[:, 0].T
         return mean, std
 
     def _table(self, names: Sequence[str], levels: Sequence[float], error: float) -> QTable:

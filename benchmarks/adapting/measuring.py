@@ -17,8 +17,6 @@ from hf_galaxy.coordinates_galaxy import Coordinates
 from hf_galaxy.densities_galaxy import MixtureDensity
 from hf_galaxy.evaluation.calibration import pit_deviation
 from hf_galaxy.evaluation.photoz import photoz_statistics
-from hf_galaxy.inference import Inference
-from hf_galaxy.survey_system import SurveySystem
 
 LEVELS = (0.16, 0.5, 0.84)
 RESAMPLED = 500
@@ -58,16 +56,14 @@ def redshifts(
     """Redshifts of galaxies of given photometry (n, 62), told which survey it is from or not."""
     posterior = galaxy.condition(flux_table(flux, flux_error))
     posterior = posterior if survey is None else posterior.condition(survey=survey)
-    evidence = SurveySystem(posterior.evidence, galaxy.model.config.calibration).corrected()
     coordinates = Coordinates([galaxy.tokenizer.variable("redshift")], torch.float64)
     t = coordinates.forward(torch.as_tensor(truth, dtype=torch.float64).unsqueeze(-1)).float()
-    ids = torch.tensor([galaxy.tokenizer.convert_tokens_to_ids("redshift")])
 
     def use(rows: slice, density: MixtureDensity) -> Tensor:  # one reading of the evidence for everything
         quantiles = [density.quantile(torch.tensor(level)) for level in LEVELS]
         return torch.stack([*quantiles, density.cdf(t[rows]), -density.log_prob(t[rows])], dim=-1)
 
-    found = Inference(galaxy.model, evidence).ask(ids, torch.zeros(1, 1), use)[:, 0].double()
+    found = posterior.ask(["redshift"], use)[:, 0].double()
     low, median, high = (coordinates.inverse(found[:, [i]])[:, 0].numpy() for i in range(3))
     return Redshifts(np.asarray(truth, float), low, median, high, found[:, 3].numpy(), found[:, 4].numpy())
 

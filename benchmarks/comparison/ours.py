@@ -17,7 +17,6 @@ from hf_galaxy import GalaxyPosterior
 from hf_galaxy.data.catalogues import Catalogue, CatalogueReport
 from hf_galaxy.data.features import galaxy_table
 from hf_galaxy.data.galaxies import GalaxyTable
-from hf_galaxy.inference import Inference
 from hf_galaxy.physics.noise import Observation
 from hf_galaxy.training.building import build
 from hf_galaxy.training.checkpoint import latest, read_counters
@@ -95,10 +94,8 @@ class Ours(Contender):
 
     def _log_density(self, posterior: GalaxyPosterior, truth: dict[str, Floats]) -> dict[str, Floats]:
         """Log density of every property by itself in nats of its token coordinate, from one reading of the evidence."""
-        ids = torch.tensor([self.galaxy.tokenizer.convert_tokens_to_ids(name) for name in COMPARED])
         t = torch.as_tensor(np.stack([coordinate(name, truth[name]) for name in COMPARED], axis=1)).float()
-        inference = Inference(posterior.model, posterior.evidence)
-        found = inference.ask(ids, torch.zeros(len(COMPARED)), lambda rows, density: density.log_prob(t[rows]))
+        found = posterior.ask(COMPARED, lambda rows, density: density.log_prob(t[rows]))
         return {name: found[:, i].double().numpy() for i, name in enumerate(COMPARED)}
 
 

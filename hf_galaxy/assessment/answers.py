@@ -15,7 +15,6 @@ from ..coordinates_galaxy import Coordinates
 from ..densities_galaxy import MixtureDensity
 from ..evaluation.calibration import crps_from_quantiles
 from ..evaluation.photoz import odds_interval
-from ..inference import Inference
 from ..posterior import GalaxyPosterior
 from .held_out import HeldOut
 
@@ -101,11 +100,8 @@ class _Questions:
     """The same questions to galaxy after galaxy."""
 
     def __init__(self, galaxy: GalaxyPosterior, names: Sequence[str]) -> None:
-        self.model, self.names = galaxy.model, list(names)
-        variables = [galaxy.tokenizer.variable(name) for name in names]
-        ids = [galaxy.tokenizer.convert_tokens_to_ids(name) for name in names]
-        self.ids = torch.tensor(ids, device=galaxy.model.device)
-        self.coordinates = Coordinates(variables, torch.float64)
+        self.names = list(names)
+        self.coordinates = Coordinates([galaxy.tokenizer.variable(name) for name in names], torch.float64)
         self.redshift = self.names.index("redshift") if "redshift" in self.names else None
 
     @torch.inference_mode()
@@ -120,8 +116,7 @@ class _Questions:
             odds = self._odds(density, levels[MEDIAN])
             return torch.stack([*levels, below, -likely, odds.expand_as(below)], dim=-1)
 
-        inference = Inference(self.model, posterior.evidence)
-        found = inference.ask(self.ids, torch.zeros(1, len(self.ids)), use).double()
+        found = posterior.ask(self.names, use).double()
         quantiles, (pit, nll, odds) = found[..., :-3], found[..., -3:].unbind(-1)
         physical = torch.stack([self.coordinates.inverse(column) for column in quantiles.unbind(-1)], dim=-1)
         quantiles, physical, t = quantiles.numpy(), physical.numpy(), t.numpy()

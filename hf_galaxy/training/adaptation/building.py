@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ...checkpoints import save_pretrained
 from ...configuration_galaxy import GalaxyConfig
 from ...data.conditioning import Conditioner, ConditioningSettings
 from ...data.galaxies import GalaxyTable
@@ -114,8 +115,7 @@ def _save(
     plain = merged(calibrated.model)
     plain.config.calibration = {**others, survey: calibrated.calibration().to_dict()}
     plain.config.training = {**record, **facts}
-    plain.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_pretrained(plain, tokenizer, folder)
 
 
 def _noise(settings: TrainSettings, before: Mapping[str, Any] | None) -> NoiseSettings:
