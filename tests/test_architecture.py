@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "publish": EVERYTHING,
     "figures": POSTERIOR | {"plotting"},
     "commands": EVERYTHING | {"figures"},
-    "cli": {"commands", "assessment"},
+    "cli": {"commands"},
     "hf_galaxy": EVERYTHING,
 }
 

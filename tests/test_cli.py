@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hf_galaxy import GalaxyPosterior, commands
+from hf_galaxy import GalaxyPosterior
 from hf_galaxy.cli import main
+from hf_galaxy.commands import pieces as pieces_of_commands
+from hf_galaxy.commands import simulate
 from hf_galaxy.data.catalogues import read_catalogue
 from hf_galaxy.physics.ssp import MissingGridsError
 from hf_galaxy.posterior import quantile_suffix
@@ -127,7 +129,7 @@ def test_pieces_of_a_catalogue_are_put_together_in_order(tmp_path, blank_model, 
     whole, pieces = tmp_path / "whole.ecsv", tmp_path / "pieces.ecsv"
     asked = ("--model", blank_model, "--ask", "redshift,ew_hbeta")
     run("predict", catalogue, "-o", whole, *asked)
-    monkeypatch.setattr(commands, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(pieces_of_commands, "ROWS_AT_ONCE", 2)
     run("predict", catalogue, "-o", pieces, *asked)
     for name in ("redshift_p50", "ew_hbeta_p84", "log_prob_photometry"):
         np.testing.assert_allclose(Table.read(pieces)[name], Table.read(whole)[name], rtol=1e-5)  # float32
@@ -181,7 +183,7 @@ def test_simulation_without_the_grids_says_what_to_install(tmp_path, capsys, mon
     def no_grids(*_):
         raise MissingGridsError('no stellar grids; pip install "hf-galaxy[sim]"')
 
-    monkeypatch.setattr(commands, "Simulator", no_grids)
+    monkeypatch.setattr(simulate, "Simulator", no_grids)
     assert 'pip install "hf-galaxy[sim]"' in refused(capsys, "simulate", 3, "-o", tmp_path / "table.fits")
 
 
