@@ -14,6 +14,8 @@ from transformers.utils import logging
 from .configuration_galaxy import GalaxyConfig
 from .modeling_galaxy import GalaxyModel
 from .pipeline_galaxy import GalaxyInferencePipeline
+from .repositories.fetching import fetch_model
+from .repositories.pickles import is_pickle, refuse_pickles
 from .tokenization_galaxy import GalaxyTokenizer
 
 SHIPPED = Path(__file__).parent / "checkpoint"
@@ -29,26 +31,45 @@ def load_pretrained(
 ) -> tuple[GalaxyModel, GalaxyTokenizer]:
     """Model and tokenizer from a folder, a Hub id, or (by default) the checkpoint inside the package.
 
+    Classes of this package are used; code that a repository carries is neither fetched nor run.
+
+    Args:
+        source: Folder, or Hub id (owner/name).
+        revision: Branch, tag or commit of a Hub id. All files are of the one commit that it names, whose hash is
+            ``model.config._commit_hash``.
+
     Raises:
-        ValueError: A file of the folder is missing or damaged, or there is no such folder and no such repository.
+        ValueError: A file is missing, damaged or a pickle; there is no such folder, repository or revision; or the Hub
+            cannot be reached, or gives no right to read it.
     """
-    place = SHIPPED if source is None else Path(source)
-    if place.is_dir():
-        _check(place)
-    elif source is not None and (place.suffix or len(place.parts) > 2 or place.is_absolute()):
-        raise ValueError(f"{source}: there is no such folder; give one that a training wrote, or a Hub id, owner/name")
-    where = str(place) if place.is_dir() else str(source)
+    where = str(SHIPPED if source is None else source)
+    folder = _folder(source, revision)
+    _check(folder, where)
     with _in_one_line(where, "config.json"):
-        config = GalaxyConfig.from_pretrained(where, revision=revision)
+        config = GalaxyConfig.from_pretrained(folder)
     with _in_one_line(where, WEIGHTS), _no_progress_bars():
-        model, loading = GalaxyModel.from_pretrained(where, revision=revision, config=config, output_loading_info=True)
+        model, loading = GalaxyModel.from_pretrained(folder, config=config, output_loading_info=True)
         _check_weights(loading)
         _check_finite(model)
     with _in_one_line(where, "variables.json"):
-        tokenizer = GalaxyTokenizer.from_pretrained(where, revision=revision)
+        tokenizer = GalaxyTokenizer.from_pretrained(folder)
         if tokenizer.variables != tuple(config.variable_table().values()):
             raise ValueError("its variables are not those of config.json")
+    if source is not None and not Path(source).is_dir():
+        model.config._commit_hash, model.config._name_or_path = folder.name, where
     return model, tokenizer
+
+
+def _folder(source: str | Path | None, revision: str | None) -> Path:
+    """Where the files are; those of a Hub id are fetched."""
+    place = SHIPPED if source is None else Path(source)
+    if place.is_dir():
+        if revision is not None:
+            raise ValueError(f"revision {revision}: {place} is a folder; revisions are of a Hub id, owner/name")
+        return place
+    if len(place.parts) != 2 or place.is_absolute() or place.exists() or place.parts[0] in (".", ".."):
+        raise ValueError(f"{source}: there is no such folder; give one that a training wrote, or a Hub id, owner/name")
+    return fetch_model(str(source), revision, NEEDED)
 
 
 def save_pretrained(model: GalaxyModel, tokenizer: GalaxyTokenizer, folder: str | Path) -> None:
@@ -95,24 +116,28 @@ def _check_finite(model: GalaxyModel) -> None:
             raise ValueError(f"{name} is not finite; restore the file")
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, where: str) -> None:
+    # Of what lies below, such as the states of a training, nothing is read.
+    refuse_pickles(where, sorted(p.name for p in folder.iterdir() if p.is_file() and is_pickle(p)))
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
-        raise ValueError(f"{folder}: {', '.join(missing)} missing; a checkpoint folder has {', '.join(NEEDED)}")
+        raise ValueError(f"{where}: {', '.join(missing)} missing; a checkpoint folder has {', '.join(NEEDED)}")
     for name, kind in JSON_FILES.items():
         try:
             content = json.loads((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise ValueError(f"{folder / name}: damaged, not JSON; restore the file") from None
+            raise ValueError(f"{where}/{name}: damaged, not JSON; restore the file") from None
         if not isinstance(content, kind):
-            raise ValueError(f"{folder / name}: damaged, a JSON {kind.__name__} is expected; restore the file")
+            raise ValueError(f"{where}/{name}: damaged, a JSON {kind.__name__} is expected; restore the file")
+        if name == "config.json" and content.get("model_type", GalaxyConfig.model_type) != GalaxyConfig.model_type:
+            raise ValueError(f"{where}: is a model of type {content['model_type']!r}, not {GalaxyConfig.model_type!r}")
         if name == "config.json" and not {"model_type", "variables"} <= content.keys():
-            raise ValueError(f"{folder / name}: damaged, it lacks model_type or variables; restore the file")
+            raise ValueError(f"{where}/{name}: damaged, it lacks model_type or variables; restore the file")
     try:
         with safe_open(folder / WEIGHTS, framework="pt"):
             pass
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{folder / WEIGHTS}: damaged or truncated ({error}); restore the file") from None
+        raise ValueError(f"{where}/{WEIGHTS}: damaged or truncated ({error}); restore the file") from None
 
 
 __all__ = ["SHIPPED", "load_pretrained", "save_pretrained"]

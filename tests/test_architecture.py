@@ -23,14 +23,15 @@ FORBIDDEN_AT_IMPORT = {"environ", "getenv", "open", "print", "basicConfig", "mkd
 
 # What each room may import from the package, besides itself.
 POSTERIOR = {"hub", "data", "checkpoints", "evidence", "inference", "survey_system", "twin", "posterior"}
-EVERYTHING = POSTERIOR | {"physics", "training", "evaluation", "plotting", "assessment", "publish"}
+EVERYTHING = POSTERIOR | {"repositories", "physics", "training", "evaluation", "plotting", "assessment", "publishing"}
 MAY_IMPORT = {
     "hub": set(),
+    "repositories": set(),
     "physics": set(),
-    "data": {"hub", "physics"},
+    "data": {"hub", "physics", "repositories"},
     "evaluation": {"variables"},
     "plotting": {"variables"},
-    "checkpoints": {"hub"},
+    "checkpoints": {"hub", "repositories"},
     "twin": {"hub"},
     "evidence": {"hub", "data"},
     "inference": {"hub", "evidence"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "posterior": POSTERIOR,
     "assessment": POSTERIOR | {"physics", "evaluation", "plotting"},
     "training": {"hub", "physics", "data", "evaluation", "checkpoints"},
-    "publish": EVERYTHING,
+    "publishing": EVERYTHING,
     "figures": POSTERIOR | {"plotting"},
     "commands": EVERYTHING | {"figures"},
     "cli": {"commands"},

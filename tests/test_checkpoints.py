@@ -100,16 +100,49 @@ def test_a_table_of_variables_that_is_not_that_of_the_model(folder):
     refused(folder)
 
 
-def test_a_folder_of_pickles_is_no_checkpoint(folder):
-    (folder / "model.safetensors").unlink()
-    torch.save({}, folder / "pytorch_model.bin")
-    assert "model.safetensors missing" in refused(folder)
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "optimizer.PT", "weights.dat", "model.safetensors"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_folder_with_a_pickle_is_refused_whatever_it_is_called(folder, name, zipped):
+    torch.save({"a": torch.ones(3)}, folder / name, _use_new_zipfile_serialization=zipped)
+    message = refused(folder)
+    assert f"refused for {name}: a pickle can run any program" in message and "remove it" in message
 
 
-def test_no_such_folder(tmp_path):
-    assert "there is no such folder" in refused(tmp_path / "nowhere")
+def test_the_states_of_a_training_below_the_folder_are_nobodys_business(folder):
+    (folder / "state").mkdir()
+    torch.save({}, folder / "state" / "optimizer.pt")
+    load_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a/b/c", "/a/b", "./a", "../a"])
+def test_no_such_folder(name):
+    assert "there is no such folder" in refused(name)
+
+
+def test_a_file_is_no_folder(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "weights").touch()
+    monkeypatch.chdir(tmp_path)
+    assert "there is no such folder" in refused("a/weights")
+
+
+def test_a_folder_has_no_revisions(sound):
+    with pytest.raises(ValueError, match="revision v1: .* is a folder; revisions are of a Hub id"):
+        load_pretrained(sound, "v1")
+    with pytest.raises(ValueError, match="is a folder"):
+        load_pretrained(revision="v1")
+
+
+def test_a_model_of_another_kind(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+    assert "is a model of type 'bert', not 'hf_galaxy'" in refused(folder)
 
 
 def test_neither_folder_nor_repository(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    refused("nobody/nothing-of-this-name")
+    assert "is not in the cache, and HF_HUB_OFFLINE forbids to fetch it" in refused("nobody/nothing-of-version-1.0")
+
+
+def test_what_is_no_hub_id():
+    assert "is no Hub id, owner/name" in refused("some body/nothing")
