@@ -1,10 +1,4 @@
-"""Tables in, physical answers out.
-
-```python
-galaxy = GalaxyPosterior.from_pretrained()
-posterior = galaxy.condition(catalogue)
-posterior.quantiles("redshift", [0.16, 0.5, 0.84])
-```
+"""Evidence in, physical answers out: what the densities of a model say directly.
 
 A posterior is evidence about `n` galaxies and a model; adding evidence gives a new one. It keeps no answers: each
 question reads the evidence again, in pieces, so that the memory does not depend on the length of the catalogue.
@@ -14,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -22,22 +16,22 @@ import torch
 from astropy.table import Column, QTable
 from torch import Tensor
 
-from .checkpoints import load_pretrained, save_pretrained
-from .coordinates_galaxy import Coordinates
-from .data.catalogues import Catalogue, read_catalogue
-from .densities_galaxy import MixtureDensity
-from .evidence import Evidence
-from .inference import Inference
-from .modeling_galaxy import GalaxyModel
-from .survey_system import SurveySystem
-from .tokenization_galaxy import GalaxyTokenizer
-from .twin import chosen_dtype, twin
-from .variables_galaxy import Variable
+from ..checkpoints import load_pretrained, save_pretrained
+from ..coordinates_galaxy import Coordinates
+from ..data.catalogues import Catalogue, read_catalogue
+from ..densities_galaxy import MixtureDensity
+from ..evidence import Evidence
+from ..inference import Inference
+from ..modeling_galaxy import GalaxyModel
+from ..survey_system import SurveySystem
+from ..tokenization_galaxy import GalaxyTokenizer
+from ..twin import chosen_dtype, twin
+from ..variables_galaxy import Variable
 
 SUMMARY_LEVELS = (0.16, 0.5, 0.84)
 
 
-class GalaxyPosterior:
+class Answers:
     """The posterior of every variable of `n` galaxies, given what is known of them.
 
     Args:
@@ -72,7 +66,7 @@ class GalaxyPosterior:
         revision: str | None = None,
         device: str | torch.device = "cpu",
         dtype: str = "float32",
-    ) -> GalaxyPosterior:
+    ) -> Self:
         """Load the shipped checkpoint, or a folder, or a Hub id.
 
         Raises:
@@ -102,7 +96,7 @@ class GalaxyPosterior:
 
     def condition(
         self, catalogue: Any = None, *, unit: str | None = None, given: Sequence[str] = (), **known: Any
-    ) -> GalaxyPosterior:
+    ) -> Self:
         """A new posterior with more evidence; this one stays as it is.
 
         Args:
@@ -396,4 +390,4 @@ def quantile_suffix(level: float) -> str:
     return f"p{whole:>02}" + (f"_{fraction}" if fraction else "")
 
 
-__all__ = ["GalaxyPosterior", "quantile_suffix"]
+__all__ = ["Answers", "quantile_suffix"]
