@@ -47,6 +47,15 @@ def _ours(size: Size, folder: Path) -> Peer:
     return Ours(size.seen, folder=folder)
 
 
+def _ours_as_often(size: Size, folder: Path) -> Peer:
+    """Ours with as many passes over the same galaxies as the perceptrons: what is learnt from one pass is no limit of
+    trees, which may look at the galaxies as often as they want.
+    """
+    from benchmarks.comparison.ours import Ours
+
+    return Ours(size.train * size.epochs, folder=folder, passes=size.epochs)
+
+
 def _shipped(size: Size, folder: Path) -> Peer:
     from benchmarks.comparison.ours import Ours
 
@@ -103,6 +112,7 @@ def _bagpipes(size: Size, folder: Path) -> Peer:
 # In the order of the table; what a peer needs is imported when it is made.
 CONTENDERS: dict[str, Callable[[Size, Path], Peer]] = {
     OURS: _ours,
+    "ours_passes": _ours_as_often,
     "shipped": _shipped,
     "ojala_corrected": _ojala("CORRECTED"),
     "ojala_released": _ojala("RELEASED"),

@@ -34,10 +34,14 @@ class Ours(Contender):
         size: Preset of a new model.
         batch: Galaxies a step.
         folder: Where training keeps its states, so that a killed run goes on; else a temporary one.
+        passes: Over the training galaxies, for the name.
     """
 
-    def __init__(self, seen: int | None, size: str = "tiny", batch: int = 128, folder: Path | None = None) -> None:
+    def __init__(
+        self, seen: int | None, size: str = "tiny", batch: int = 128, folder: Path | None = None, passes: int = 1
+    ) -> None:
         name = "hf_galaxy, shipped" if seen is None else "hf_galaxy, same galaxies"
+        name += f", {passes} passes" if passes > 1 else ""
         super().__init__(name, {"note": "one network for all, any context, all answers from one reading"})
         self.seen, self.size, self.batch, self.folder = seen, size, batch, folder
 
