@@ -1,4 +1,7 @@
-"""A Hub on the loopback interface, in memory: create repositories, commit (LFS too), list, tag, and read files back.
+"""A Hub on the loopback interface, in memory: create repositories, commit (LFS too), list, branch, tag, read back.
+
+It refuses as the Hub does: a wrong token, what is private or gated to this login, a commit upon a commit that is not
+the newest, a tag that exists, contents that are not what their hash says, headers of cards that are not valid.
 
 The routes are those that huggingface_hub calls without Xet (``HF_HUB_DISABLE_XET=1``). A client must have its
 environment (``FakeHub.environment``) before it imports huggingface_hub, so it is to run in a process of its own.
@@ -15,10 +18,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import yaml
+
 Answer = tuple[int, dict[str, str], bytes]
 Files = dict[str, bytes]
 LFS = (".safetensors", ".parquet", ".png")
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 NOW = "2026-01-01T00:00:00.000Z"
 
 
@@ -43,28 +49,62 @@ def _entry(path: str, data: bytes) -> dict:
     return entry | ({"lfs": lfs} if path.endswith(LFS) else {})
 
 
-class Repository:
-    """The commits of one repository, the newest last."""
+def card_errors(kind: str, text: str) -> list[str]:
+    """What the Hub has against the header of a README: those of its rules that our cards touch."""
+    try:
+        _, header, _ = text.split("---\n", 2)
+        card = yaml.safe_load(header)
+    except (ValueError, yaml.YAMLError) as error:
+        return [f"no YAML header: {error}"]
+    if not isinstance(card, dict):
+        return ["the header must be a mapping"]
+    errors = [] if isinstance(card.get("license", ""), (str, list)) else ['"license" must be a string']
+    for model in card.get("model-index", []):
+        for result in model["results"]:
+            if not (result.get("task", {}).get("type") and {"type", "name"} <= result.get("dataset", {}).keys()):
+                errors.append('"model-index" results need task.type, dataset.type and dataset.name')
+            if not all(m.get("type") and isinstance(m.get("value"), (int, float)) for m in result["metrics"]):
+                errors.append('"model-index" metrics need type and value')
+    for config in card.get("configs", []):
+        if not {"config_name", "data_files"} <= config.keys():
+            errors.append('"configs" need config_name and data_files')
+    if kind == "space":
+        if card.get("sdk") not in ("gradio", "docker", "static"):
+            errors.append('"sdk" must be one of gradio, docker, static')
+        errors += [f'"{c}" must be a colour' for c in ("colorFrom", "colorTo") if card.get(c, "red") not in COLOURS]
+        if len(card.get("short_description", "")) > 60:
+            errors.append('"short_description" has at most 60 characters')
+    return errors
 
-    def __init__(self) -> None:
-        self.commits: list[tuple[str, Files]] = [("0" * 40, {})]
+
+class Repository:
+    """The commits of one repository by branch, the newest last.
+
+    Attributes:
+        private, gated: Whether a reader must show the token, or has no access whatever it shows.
+    """
+
+    def __init__(self, private: bool = False) -> None:
+        self.branches: dict[str, list[tuple[str, Files]]] = {"main": [("0" * 40, {})]}
         self.tags: dict[str, str] = {}
+        self.private, self.gated = private, False
 
     @property
     def files(self) -> Files:
-        """Of the newest commit."""
-        return self.commits[-1][1]
+        """Of the newest commit of main."""
+        return self.branches["main"][-1][1]
 
     def at(self, revision: str) -> tuple[str, Files] | None:
         """The commit that a branch, tag or hash names."""
-        if revision == "main":
-            return self.commits[-1]
-        return next((c for c in self.commits if c[0] == self.tags.get(revision, revision)), None)
+        if revision in self.branches:
+            return self.branches[revision][-1]
+        commits = [commit for branch in self.branches.values() for commit in branch]
+        return next((c for c in commits if c[0] == self.tags.get(revision, revision)), None)
 
-    def commit(self, files: Files) -> str:
+    def commit(self, branch: str, files: Files) -> str:
         contents = sorted((path, _etag(path, data)) for path, data in files.items())
-        sha = hashlib.sha1(repr((len(self.commits), contents)).encode()).hexdigest()
-        self.commits.append((sha, files))
+        sha = hashlib.sha1(repr((len(self.branches[branch]), contents)).encode()).hexdigest()
+        self.branches[branch].append((sha, files))
         return sha
 
 
@@ -75,10 +115,12 @@ class FakeHub:
         repositories: (kind, name): repository; kinds are model, dataset and space.
         endpoint: Address of the server.
         token: What a client must show to write.
+        requests: (method, path) of those that were let in.
     """
 
     def __init__(self) -> None:
         self.repositories: dict[tuple[str, str], Repository] = {}
+        self.requests: list[tuple[str, str]] = []
         self.token = "hf_fake"
         self._blobs: Files = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -136,16 +178,26 @@ class FakeHub:
         return Handler
 
     def _answer(self, method: str, parts: list[str], query: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        shown = headers.get("Authorization")
+        if shown not in (None, f"Bearer {self.token}"):
+            return 401, {"X-Error-Message": "Invalid credentials in Authorization header"}, b"{}"
         writes = method in ("POST", "PUT", "DELETE") and parts[:2] != ["api", "validate-yaml"]
-        if writes and parts[0] != "blobs" and headers.get("Authorization") != f"Bearer {self.token}":
+        if writes and parts[0] != "blobs" and "paths-info" not in parts and shown is None:
             return 401, {"X-Error-Message": "Invalid username or password."}, b"{}"
+        self.requests.append((method, "/".join(parts)))
         if parts == ["api", "whoami-v2"]:
+            if shown is None:
+                return 401, {"X-Error-Message": "Invalid username or password."}, b"{}"
             return _json({"type": "user", "name": "tester", "orgs": [], "auth": {"accessToken": {"role": "write"}}})
         if parts == ["api", "repos", "create"]:
             return self._create(json.loads(body))
         if parts == ["api", "validate-yaml"]:
-            return _json({"errors": [], "warnings": []})
+            card = json.loads(body)
+            errors = card_errors(card["repoType"], card["content"])
+            return _json({"errors": [{"message": e} for e in errors], "warnings": []}, 400 if errors else 200)
         if parts[0] == "blobs":
+            if hashlib.sha256(body).hexdigest() != parts[1]:
+                return 400, {"X-Error-Message": "contents are not what their hash says"}, b"{}"
             self._blobs[parts[1]] = body
             return 200, {}, b""
         if parts[-1] == "batch":
@@ -153,19 +205,29 @@ class FakeHub:
         if parts[0] == "api" and parts[1] in KINDS:
             name = "/".join(parts[2:4])
             repository = self.repositories.get((KINDS[parts[1]], name))
-            if repository is None:
-                return _missing("RepoNotFound")
+            if refusal := self._no_access(repository, shown):
+                return refusal
             return self._api(repository, parts[1], name, parts[4:], query, body)
         if "resolve" in parts:
             return self._resolve(parts, method, headers)
         return _missing("RepoNotFound")
+
+    def _no_access(self, repository: Repository | None, shown: str | None) -> Answer | None:
+        if repository is None or (repository.private and shown is None):
+            return _missing("RepoNotFound")
+        if repository.gated:
+            return 403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to this model is restricted."}, b"{}"
+        return None
 
     def _create(self, wanted: dict) -> Answer:
         if wanted.get("organization") == "closed":  # to which this login does not belong
             return 403, {"X-Error-Message": "You don't have the rights to create a repository here."}, b"{}"
         kind, name = wanted.get("type") or "model", f"{wanted.get('organization') or 'tester'}/{wanted['name']}"
         status = 409 if (kind, name) in self.repositories else 200
-        self.repositories.setdefault((kind, name), Repository())
+        if kind == "space" and wanted.get("sdk") not in ("gradio", "docker", "static"):
+            return 400, {"X-Error-Message": "a Space needs an sdk"}, b"{}"
+        private = wanted.get("visibility") == "private" or wanted.get("private", False)
+        self.repositories.setdefault((kind, name), Repository(private))
         folder = "" if kind == "model" else f"{kind}s/"
         return _json({"url": f"{self.endpoint}/{folder}{name}", "id": name, "name": name}, status)
 
@@ -182,13 +244,13 @@ class FakeHub:
         what = action[0] if action else "info"
         if what in ("info", "revision"):
             found = repository.at("/".join(action[1:]) or "main")
-            return _json(self._info(name, *found)) if found else _missing("RevisionNotFound")
+            return _json(self._info(name, repository, *found)) if found else _missing("RevisionNotFound")
         if what == "preupload":
             paths = [file["path"] for file in json.loads(body)["files"]]
             modes = [{"path": p, "uploadMode": "lfs" if p.endswith(LFS) else "regular"} for p in paths]
             return _json({"files": [{**mode, "shouldIgnore": False, "oid": None} for mode in modes]})
         if what == "commit":
-            return self._commit(repository, kind, name, body)
+            return self._commit(repository, action[1], kind, name, body)
         if what == "tree":
             return self._tree(repository, action, query)
         if what == "paths-info":
@@ -196,29 +258,53 @@ class FakeHub:
             wanted = json.loads(body)["paths"] if body[:1] == b"{" else parse_qs(body.decode()).get("paths", [])
             return _json([_entry(p, found[1][p]) for p in wanted if p in found[1]])
         if what == "refs":
-            main = {"name": "main", "ref": "refs/heads/main", "targetCommit": repository.commits[-1][0]}
-            return _json({"branches": [main], "tags": [], "converts": []})
+            return _json(self._refs(repository))
+        if what == "branch":
+            start = json.loads(body or b"{}").get("startingPoint", "main")
+            status = 409 if action[1] in repository.branches else 200
+            repository.branches.setdefault(action[1], [repository.at(start)])
+            return _json({}, status)
         if what == "tag":
-            repository.tags[json.loads(body)["tag"]] = repository.at(action[1])[0]
-            return _json({})
+            tag = json.loads(body)["tag"]
+            status = 409 if tag in repository.tags else 200
+            repository.tags.setdefault(tag, repository.at(action[1])[0])
+            return _json({}, status)
         return _missing("EntryNotFound")
 
-    def _info(self, name: str, sha: str, files: Files) -> dict:
+    def _refs(self, repository: Repository) -> dict:
+        heads = {name: commits[-1][0] for name, commits in repository.branches.items()}
+        branches = [{"name": n, "ref": f"refs/heads/{n}", "targetCommit": sha} for n, sha in heads.items()]
+        tags = [{"name": n, "ref": f"refs/tags/{n}", "targetCommit": sha} for n, sha in repository.tags.items()]
+        return {"branches": branches, "tags": tags, "converts": []}
+
+    def _info(self, name: str, repository: Repository, sha: str, files: Files) -> dict:
         facts = {"_id": "x", "id": name, "modelId": name, "author": name.split("/")[0], "sha": sha, "lastModified": NOW}
-        flags = {"private": False, "gated": False, "disabled": False, "downloads": 0, "likes": 0, "tags": []}
+        flags = {
+            "private": repository.private,
+            "gated": False,
+            "disabled": False,
+            "downloads": 0,
+            "likes": 0,
+            "tags": [],
+        }
         return {**facts, **flags, "createdAt": NOW, "siblings": [{"rfilename": path} for path in files]}
 
-    def _commit(self, repository: Repository, kind: str, name: str, body: bytes) -> Answer:
-        files = dict(repository.files)
+    def _commit(self, repository: Repository, branch: str, kind: str, name: str, body: bytes) -> Answer:
+        if branch not in repository.branches:
+            return _missing("RevisionNotFound")
+        newest, files = repository.branches[branch][-1]
+        files = dict(files)
         for entry in map(json.loads, body.decode().splitlines()):
             value = entry["value"]
+            if entry["key"] == "header" and value.get("parentCommit", newest) != newest:
+                return 412, {"X-Error-Message": "a commit has happened since"}, b"{}"
             if entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif entry["key"] == "lfsFile":
                 files[value["path"]] = self._blobs[value["oid"]]
             elif entry["key"] == "deletedFile":
-                files.pop(value["path"], None)
-        sha = repository.commit(files)
+                files.pop(value["path"])
+        sha = repository.commit(branch, files)
         folder = "" if kind == "models" else f"{kind}/"
         address = f"{self.endpoint}/{folder}{name}/commit/{sha}"
         return _json({"success": True, "commitOid": sha, "commitUrl": address, "hookOutput": ""})
@@ -241,8 +327,8 @@ class FakeHub:
         place = parts.index("resolve")
         kind = KINDS.get(parts[0], "model")
         repository = self.repositories.get((kind, "/".join(parts[place - 2 : place])))
-        if repository is None:
-            return _missing("RepoNotFound")
+        if refusal := self._no_access(repository, headers.get("Authorization")):
+            return refusal
         found = repository.at(parts[place + 1])
         if found is None:
             return _missing("RevisionNotFound")

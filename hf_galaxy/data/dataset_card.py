@@ -14,6 +14,7 @@ from ..variables_galaxy import BANDS, PROPERTIES, SURVEYS, default_variables
 from .shards import SETTINGS_FILE, SKIPPED_FILE, public_facts, whole_file
 
 CARD_FILE = "README.md"
+PLACEHOLDER = "FOLDER_OR_ORG/NAME"  # in the code of the card, until the data set has a name
 TAGS = ("hf_galaxy", "astronomy", "galaxies", "photometry", "j-pas", "galex")
 # Column: (unit, meaning).
 COLUMNS = {
@@ -101,9 +102,9 @@ def _use(sizes: Mapping[str, int]) -> str:
     first = next(iter(sizes), "train")
     return (
         f"| split | rows |\n|---|---|\n{rows}\n```python\nfrom datasets import load_dataset\n\n"
-        f'galaxies = load_dataset("FOLDER_OR_ORG/NAME", split="{first}")            # all of it\n'
-        f'stream = load_dataset("FOLDER_OR_ORG/NAME", split="{first}", streaming=True)  # as it is needed\n'
-        "```\n\nor `train.py --data FOLDER_OR_ORG/NAME` of hf_galaxy.\n"
+        f'galaxies = load_dataset("{PLACEHOLDER}", split="{first}")            # all of it\n'
+        f'stream = load_dataset("{PLACEHOLDER}", split="{first}", streaming=True)  # as it is needed\n'
+        f"```\n\nor `train.py --data {PLACEHOLDER}` of hf_galaxy.\n"
     )
 
 
@@ -141,4 +142,4 @@ def _variables() -> str:
     )
 
 
-__all__ = ["CARD_FILE", "write_card"]
+__all__ = ["CARD_FILE", "PLACEHOLDER", "write_card"]

@@ -349,6 +349,7 @@ def _merge_skipped(out: Path, names: Sequence[str], unit: str) -> None:
 __all__ = [
     "SETTINGS_FILE",
     "SKIPPED_FILE",
+    "TEMPORARY",
     "Part",
     "Shard",
     "public_facts",
