@@ -115,33 +115,45 @@ class Inference:
     def _chain(self, context: GalaxyContext, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
         ids = ids.expand(len(context.reference), -1)
         t, errors = t.to(ids.device), errors.to(ids.device)
-        order = torch.ones(2 * ids.shape[1:], dtype=torch.bool, device=ids.device).tril(-1)
-        logits = self.model.answer(context, ids, t, errors, order)
+        logits = self._chained(context, ids, t, errors)
         return self.model.log_prob(logits, ids, errors, context.reference, t).cpu()
+
+    def _chained(self, context: GalaxyContext, ids: Tensor, t: Tensor, errors: Tensor) -> Tensor:
+        """Raw densities of answers, each given the answers `t` before it."""
+        order = torch.ones(2 * ids.shape[1:], dtype=torch.bool, device=ids.device).tril(-1)
+        return self.model.answer(context, ids, t, errors, order)
 
     @torch.inference_mode()
     def log_prob_photometry(self) -> Tensor:
-        """Log density `(n,)` of the known fluxes given the other evidence; NaN without fluxes.
+        """Log density `(n,)` of the known fluxes given the other evidence; NaN without fluxes."""
+        total = torch.zeros(len(self.evidence), dtype=torch.float64)
+        known = torch.zeros(len(self.evidence), dtype=torch.bool)
+        for rows, _, t, density in self.photometry():
+            finite = torch.isfinite(t)
+            log_prob = density.log_prob(t.nan_to_num()).where(finite, 0.0)
+            total[rows] += log_prob.cpu().double().sum(-1)
+            known[rows] |= finite.any(-1).cpu()
+        return total.masked_fill(~known, torch.nan)
 
-        The chain rule over blocks of bands of growing size (1, 2, 4, …), each block given those before it.
+    def photometry(self) -> Iterator[tuple[slice, list[int], Tensor, MixtureDensity]]:
+        """Rows, columns, coordinates `(rows, columns)` of the known fluxes, and the density of each given those before.
+
+        The chain rule over blocks of bands of growing size (1, 2, 4, …), each block given those before it. A flux that
+        is not known is NaN, and its density means nothing. For use where no gradients are recorded.
         """
-        parts = []
         for rows in self._slices():
             ids, values, errors, known = self._tokens(rows)
             columns = {token: column for column, token in enumerate(ids[0].tolist())}
             blocks = [[columns[token] for token in block if token in columns] for block in self._blocks_of_bands()]
-            bands = [column for block in blocks for column in block]
             shown = known.clone()
-            shown[:, bands] = False
-            total = torch.zeros(len(ids), dtype=torch.float64)
+            shown[:, [column for block in blocks for column in block]] = False
             for block in filter(None, blocks):
                 context = self.model.encode(ids, values, errors, shown)
                 t = values[:, block].masked_fill(~known[:, block], torch.nan)
-                total += self._chain(context, ids[0, block], t, errors[:, block]).nan_to_num().double().sum(-1)
+                logits = self._chained(context, ids[:, block], t, errors[:, block])
+                density = self.model.density(logits, ids[:, block], errors[:, block], context.reference)
+                yield rows, [token - len(SPECIAL_TOKENS) for token in ids[0, block].tolist()], t, density
                 shown[:, block] = known[:, block]
-            none = ~known[:, bands].any(-1).cpu()
-            parts.append(total.masked_fill(none, torch.nan))
-        return torch.cat(parts)
 
     @torch.inference_mode()
     def draws(self, ids: Tensor, n: int, generator: torch.Generator) -> Tensor:

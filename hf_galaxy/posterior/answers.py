@@ -135,27 +135,26 @@ class Answers:
 
     # ---- answers
 
-    def ask(self, names: Sequence[str], use: Callable[[slice, MixtureDensity], Tensor], error: float = 0.0) -> Tensor:
+    def ask(self, names: Sequence[str], use: Callable[[slice, MixtureDensity], Tensor], error: Any = 0.0) -> Tensor:
         """What `use(rows, densities)` makes of the densities `(rows, names)`, in coordinates of the model's system."""
         for name in names:
             if self._asked(name).categories:
                 raise ValueError(f"{name} is a category; probabilities({name!r}) answers for it")
-        if not 0 <= error < float("inf"):
-            raise ValueError(f"error={error}: an asked error is a number, zero or above")
-        asked = torch.as_tensor(self._system.factors(*names)) * float(error)
+        asked = self._asked_errors(names, error)
         return self._inference.ask(self._tokens(*names), self._coordinates(*names).error(asked).float(), use)
 
-    def quantiles(self, name: str, levels: Sequence[float], error: float = 0.0) -> np.ndarray:
+    def quantiles(self, name: str, levels: Sequence[float], error: Any = 0.0) -> np.ndarray:
         """Quantiles `(n_galaxy, levels)` in physical units.
 
         Args:
             name: Variable.
             levels: In (0, 1).
-            error: Ask for the value as an instrument with this Gaussian error would measure it.
+            error: Ask for the value as an instrument with this Gaussian error would measure it: a number in the unit
+                of the variable or a quantity, one for all galaxies or one for each; or such by name.
         """
         return self.quantiles_of([name], levels, error)[:, 0]
 
-    def quantiles_of(self, names: Sequence[str], levels: Sequence[float], error: float = 0.0) -> np.ndarray:
+    def quantiles_of(self, names: Sequence[str], levels: Sequence[float], error: Any = 0.0) -> np.ndarray:
         """Quantiles `(n_galaxy, names, levels)` of several variables; the evidence is read once for all of them."""
         levels = np.atleast_1d(np.asarray(levels, dtype=np.float64))
         if levels.size == 0 or not ((levels > 0) & (levels < 1)).all():
@@ -177,7 +176,7 @@ class Answers:
         """Posterior standard deviation `(n_galaxy,)` in physical units."""
         return self._moments(name)[1]
 
-    def pdf(self, name: str, grid: Sequence[float] | u.Quantity, error: float = 0.0) -> np.ndarray:
+    def pdf(self, name: str, grid: Sequence[float] | u.Quantity, error: Any = 0.0) -> np.ndarray:
         """Density `(n_galaxy, grid)` per physical unit, on a grid of physical values."""
         factor = torch.as_tensor(self._system.factors(name))
         x = factor * torch.as_tensor(self._physical(name, grid))
@@ -210,12 +209,15 @@ class Answers:
         columns = [np.where(np.isnan(own), p, own == i) for i, p in enumerate(columns)]
         return dict(zip(variable.categories, columns, strict=False))
 
-    def log_prob(self, table: Any, errors: Mapping[str, float] | None = None) -> np.ndarray:
+    def log_prob(self, table: Any, errors: Mapping[str, Any] | None = None) -> np.ndarray:
         """Joint log density `(n_galaxy,)` of values of some variables, by the chain rule, per physical units.
 
         Args:
             table: `{name: values}`, of `n_galaxy` values each, or a table with such columns.
-            errors: Asked errors by name.
+            errors: Asked errors by name, each one number or one a galaxy.
+
+        Raises:
+            ValueError: A variable is evidence already, of any galaxy: its own measurement would count twice.
         """
         names = list(table.keys() if hasattr(table, "keys") else table.columns)
         if not names:
@@ -226,7 +228,7 @@ class Answers:
         factor = torch.as_tensor(self._system.factors(*names))
         x = torch.as_tensor(np.ascontiguousarray(x, dtype=np.float64)) * factor
         coordinates = self._coordinates(*names)
-        asked = factor * torch.tensor([float((errors or {}).get(n, 0.0)) for n in names], dtype=torch.float64)
+        asked = self._asked_errors(names, errors or 0.0)
         t = coordinates.forward(x).float()
         chain = self._inference.chain(self._tokens(*names), t, coordinates.error(asked).float())
         return (chain.double() + coordinates.log_slope(x) + factor.log()).sum(-1).numpy()
@@ -265,14 +267,15 @@ class Answers:
         return answer
 
     def predict_photometry(
-        self, bands: Sequence[str], levels: Sequence[float] = SUMMARY_LEVELS, error: float = 0.0
+        self, bands: Sequence[str], levels: Sequence[float] = SUMMARY_LEVELS, error: Any = 0.0
     ) -> QTable:
         """Quantiles of the fluxes of bands: columns `<band>_p16`, `<band>_p50`, …, in nJy.
 
         Args:
             bands: Names of bands; of one that is evidence too the true flux, by its measurement and all others.
             levels: Quantile levels.
-            error: Predict what an instrument with this error in nJy would measure.
+            error: Predict what an instrument with this error would measure: in nJy or a quantity, one for all galaxies
+                or one for each; or such by name, `{band: error}`, and the true flux of bands that are not named.
         """
         for name in bands:
             if self._asked(name).kind != "flux":
@@ -295,24 +298,6 @@ class Answers:
         parts = [context.hidden_states[:, 0].cpu() for _, context in posterior._inference.contexts()]
         return torch.cat(parts).numpy()
 
-    def facts(self) -> dict[str, str]:
-        """What the model is, for people."""
-        config, parameters = self.model.config, sum(p.numel() for p in self.model.parameters())
-        training = config.training or {}
-        return {
-            "parameters": f"{parameters:,}",
-            "encoder layers": f"{config.num_hidden_layers} of width {config.hidden_size}",
-            "question layers": str(config.num_question_layers),
-            "density": f"{config.num_components} Gaussians",
-            "arithmetic": f"encoder {str(self.dtype).removeprefix('torch.')}, the rest float32",
-            "bands": " ".join(v.name for v in self.variables if v.kind == "flux"),
-            "properties": " ".join(v.name for v in self.variables if v.kind == "property"),
-            "learnt later": " ".join(_learnt_later(training)) or "nothing",
-            "galaxies seen": _galaxies_seen(training),
-            "adapted to": " ".join(config.calibration or ()) or "no survey",
-            "simulation": str(config.simulation) if config.simulation else "unknown",
-        }
-
     # ---- pieces
 
     def _asked(self, name: str) -> Variable:
@@ -324,6 +309,24 @@ class Answers:
 
     def _coordinates(self, *names: str) -> Coordinates:
         return Coordinates([self._asked(name) for name in names], torch.float64)
+
+    def _asked_errors(self, names: Sequence[str], error: Any) -> Tensor:
+        """Asked errors `(n_galaxy or 1, names)` in the system of the model, float64."""
+        if isinstance(error, Mapping):
+            for name in error:
+                if self._asked(name).name not in names:
+                    raise ValueError(f"error of {name}: it is not asked for; name one of {', '.join(names)}")
+        columns = []
+        for name in names:
+            column = error.get(name, 0.0) if isinstance(error, Mapping) else error
+            column = np.zeros(1) if self._asked(name).categories else self._physical(name, column)
+            if column.shape not in ((), (1,), (len(self),)):
+                raise ValueError(f"error of {name} has shape {column.shape}; one number, or {len(self)}, is wanted")
+            if not (np.isfinite(column) & (column >= 0)).all():
+                raise ValueError(f"error={error}: an asked error is a number, zero or above")
+            columns.append(np.atleast_1d(column))
+        table = np.stack(np.broadcast_arrays(*columns), axis=-1)
+        return torch.as_tensor(self._system.factors(*names) * table)
 
     def _physical(self, name: str, value: Any) -> np.ndarray:
         """Numbers in the unit of the table of variables; of a category its indices."""
@@ -347,14 +350,14 @@ class Answers:
 
         def integrate(_: slice, density: MixtureDensity) -> Tensor:
             t, weight = density[:, 0].nodes()
-            x = coordinates.inverse(t.double().unsqueeze(-1)).squeeze(-1)
+            x = coordinates.to(t.device).inverse(t.double().unsqueeze(-1)).squeeze(-1)
             mean = (weight * x).sum(-1)
             return torch.stack([mean, (weight * (x - mean.unsqueeze(-1)) ** 2).sum(-1).sqrt()], dim=-1)
 
         mean, std = self._system.back(self.ask([name], integrate).numpy()[:, None], [name])[:, 0].T
         return mean, std
 
-    def _table(self, names: Sequence[str], levels: Sequence[float], error: float) -> QTable:
+    def _table(self, names: Sequence[str], levels: Sequence[float], error: Any) -> QTable:
         table = QTable()
         quantiles = self.quantiles_of(names, levels, error)
         for i, name in enumerate(names):
@@ -365,23 +368,6 @@ class Answers:
                 data.info.description = variable.description
                 table[f"{name}_{quantile_suffix(level)}"] = data
         return table
-
-
-def _galaxies_seen(training: Mapping[str, Any]) -> str:
-    """Of the last training, and of those before it that the model started from."""
-    counts = []
-    while training:
-        counts += [f"{training['galaxies_seen']:,}"] if "galaxies_seen" in training else []
-        training = training.get("before") or {}
-    return ", before ".join(counts) or "unknown"
-
-
-def _learnt_later(training: Mapping[str, Any]) -> list[str]:
-    """Variables that the model was taught by fine-tuning, the first ones first."""
-    if not training:
-        return []
-    names = _learnt_later(training.get("before") or {})
-    return [*names, *(n for n in training.get("finetuned", {}).get("variables", ()) if n not in names)]
 
 
 def quantile_suffix(level: float) -> str:

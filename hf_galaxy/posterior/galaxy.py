@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .answers import Answers
+from .facts import facts
 from .highest_density import Profile
 
 REDSHIFT_ODDS = 0.03  # (1 + z)
@@ -77,6 +78,12 @@ class GalaxyPosterior(Answers):
         found = self.ask([name], lambda _, density: Profile.of(density, coordinates).region(mass)).numpy()
         found[..., :2] = self._system.back(found[:, None, :, :2], [name])[:, 0]
         return [pieces[np.isfinite(pieces[:, 0])] for pieces in found]
+
+    # ---- the model
+
+    def facts(self) -> dict[str, str]:
+        """What the model is, for people."""
+        return facts(self)
 
     # ---- pieces
 

@@ -340,3 +340,29 @@ def test_questions_that_make_no_sense(posterior, ask, message):
     with pytest.raises(ValueError, match=message) as error:
         ask(posterior)
     assert "\n" not in str(error.value)
+
+
+def test_errors_a_band_and_a_galaxy(posterior):
+    """Predictions with noise ask band by band and galaxy by galaxy what one number asks of all."""
+    each = {"NUV": np.array([100.0, 200.0, 300.0, 0.0]), "J0900": 0.5 * u.uJy}
+    table = posterior.predict_photometry(["NUV", "J0900", "J0500"], error=each)
+    for i, error in enumerate(each["NUV"]):
+        alone = posterior.quantiles("NUV", [0.16], error=error)[i, 0]
+        assert table["NUV_p16"][i].value == pytest.approx(alone, rel=1e-5)
+    close(table["J0900_p84"].value, posterior.quantiles("J0900", [0.84], error=500.0)[:, 0])
+    close(table["J0500_p50"].value, posterior.quantiles("J0500", [0.5])[:, 0])
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (-1.0, "error=-1.0: an asked error"),
+        ({"NUV": math.nan}, "an asked error is a number, zero or above"),
+        ({"FUV": 1.0}, "error of FUV: it is not asked for; name one of NUV"),
+        ([1.0, 2.0], "error of NUV has shape .2,.; one number, or 4"),
+        (1.0 * u.s, "NUV: values in s; nJy is wanted"),
+    ],
+)
+def test_asked_errors_that_make_no_sense(posterior, error, message):
+    with pytest.raises(ValueError, match=message):
+        posterior.predict_photometry(["NUV"], error=error)
