@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from ..sources import GalaxySource
 from .calibrated_model import CalibratedModel
 from .galaxies import LabelledSource, SurveyBatcher, SurveyFacts, survey_facts, tables_of
 from .settings import AdaptationSettings
+from .strength import BlankedSource, HeldBack, hold_back
 from .survey_token import surveys_of, with_survey
 from .weights import choose_weights, merged
 
@@ -48,6 +49,9 @@ def build_adaptation(settings: TrainSettings) -> Loop:
     source, held_out, sample = feed(settings, accelerator.device)
     tables = tables_of(source, sample)
     survey = survey_facts(tables, chosen.survey)
+    held = hold_back(survey.table, chosen.checked, settings.seed)
+    if held is not None:
+        source, survey = BlankedSource(source, held), replace(survey, table=held.blank(survey.table))
     if chosen.weights != "none" and not _has_replay(tables, settings):
         warnings.warn(
             "--stage adapt without replay: the model may forget what it knew; add --data SURVEY SIMULATED:0.5"
@@ -63,7 +67,7 @@ def build_adaptation(settings: TrainSettings) -> Loop:
     calibrated = CalibratedModel(choose_weights(model, chosen), variables, survey.bands, values, chosen, settings.lr)
     ranges = evidence_ranges(sample.to(accelerator.device), noise.observe, settings.seed)
     facts = _facts(survey, noise.settings, ranges, before.training or {})
-    save = partial(_save, calibrated, tokenizer, survey.name, before.calibration or {}, facts)
+    save = partial(_save, calibrated, tokenizer, survey.name, held, before.calibration or {}, facts)
     return Loop(calibrated, batches, batches.validation(held_out), save, settings, accelerator)
 
 
@@ -106,14 +110,27 @@ def _save(
     calibrated: CalibratedModel,
     tokenizer: GalaxyTokenizer,
     survey: str,
+    held: HeldBack | None,
     others: Mapping[str, Any],
     facts: Mapping[str, Any],
     folder: Path,
     record: Mapping[str, Any],
 ) -> None:
-    """Write a model of plain weights, with the calibration of the survey beside those that it had."""
+    """Write a model of plain weights, with the calibration of the survey beside those that it had.
+
+    Of the calibration as much as the redshifts that were held back bear out; all of it if there are none.
+    """
+    borne_out = (
+        held.log_probs(calibrated, surveys_of(calibrated.model).index(survey)) if held is not None else {1.0: 0.0}
+    )
+    strength = max(borne_out, key=borne_out.get)
+    with calibrated.at(strength):
+        calibration = calibrated.calibration().to_dict()
+    if held is not None:
+        checked = {"redshifts": len(held.table), "log_prob": {str(s): round(x, 4) for s, x in borne_out.items()}}
+        facts = {**facts, "adapted": {**facts["adapted"], "strength": strength, "checked": checked}}
     plain = merged(calibrated.model)
-    plain.config.calibration = {**others, survey: calibrated.calibration().to_dict()}
+    plain.config.calibration = {**others, survey: calibration}
     plain.config.training = {**record, **facts}
     save_pretrained(plain, tokenizer, folder)
 

@@ -19,7 +19,8 @@ bands (``zero_point_bands``, all that are observed by default) is zero by constr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +76,16 @@ class CalibratedModel(nn.Module):
         self.register_buffer("learnt", torch.tensor([name in observed for name in names]), persistent=False)
         self.register_buffer("fixed", torch.tensor([name in fixed for name in names]), persistent=False)
         self._coordinates = Coordinates(self.variables)
+        self.strength = 1.0
+
+    @contextmanager
+    def at(self, strength: float) -> Iterator[None]:
+        """With all zero points and log error ratios multiplied with a factor."""
+        before, self.strength = self.strength, strength
+        try:
+            yield
+        finally:
+            self.strength = before
 
     @property
     def config(self):
@@ -84,11 +95,11 @@ class CalibratedModel(nn.Module):
     def magnitudes(self) -> Tensor:
         """Zero points `(V,)` in mag."""
         z = self.unit * self.zero_point
-        return (z - (z * self.fixed).sum() / self.fixed.sum()) * self.learnt
+        return (z - (z * self.fixed).sum() / self.fixed.sum()) * self.learnt * self.strength
 
     def log_ratios(self) -> Tensor:
         """Natural logarithms `(V,)` of true over stated errors."""
-        return self.ratio_unit * self.log_ratio * self.learnt
+        return self.ratio_unit * self.log_ratio * self.learnt * self.strength
 
     def log_prior(self) -> Tensor:
         """Log prior density of the calibration, up to a constant."""

@@ -28,6 +28,8 @@ class AdaptationSettings:
         error_scale_prior: σ of the Gaussian prior of its natural logarithm.
         shown: Share of the galaxies whose context says which survey they are of.
         labelled: Share of the survey's galaxies of a batch that are drawn from those with labels, where there are any.
+        checked: Share of the survey's galaxies with redshifts whose labels are held back, to see how much of the
+            calibration they bear out (``strength``); at most 200, and none if that were fewer than 10.
         rank, alpha: Of the low-rank additions: they are multiplied with alpha / rank.
 
     Raises:
@@ -45,6 +47,7 @@ class AdaptationSettings:
     error_scale_prior: float = 0.2
     shown: float = 0.5
     labelled: float = 0.25
+    checked: float = 0.5
     rank: int = 8
     alpha: float = 16.0
 
@@ -55,7 +58,7 @@ class AdaptationSettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} {value} must be above zero")
-        for name in ("shown", "labelled"):
+        for name in ("shown", "labelled", "checked"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)} must lie between 0 and 1")
         if self.weights == "none" and not (self.zero_points or self.error_scales):
