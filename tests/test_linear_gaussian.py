@@ -12,13 +12,15 @@ asked error: that the density of the true values is learnt all the same is extre
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import pytest
 import torch
 
-from hf_galaxy import GalaxyConfig, GalaxyModel
+from hf_galaxy import GalaxyConfig, GalaxyModel, GalaxyPosterior, GalaxyTokenizer
 from hf_galaxy.configuration_galaxy import SPECIAL_TOKENS
+from hf_galaxy.information import information
 from hf_galaxy.variables_galaxy import Variable
 
 # Some ten seconds of training on a free core, which the first test to ask for it waits for.
@@ -186,3 +188,29 @@ def test_noisy_labels_teach_the_density_of_the_truth(model, known):
         mean = (t * weight).sum(-1, keepdim=True)
         std = ((t - mean) ** 2 * weight).sum(-1).sqrt().mean(0)
         assert (std / torch.sqrt(exact**2 + asked**2) - 1).abs().max() < 0.2
+
+
+def test_each_measurement_brought_the_information_of_the_closed_form(model, tmp_path):
+    """Of ``a``, about which ``b`` says most: in the mean over galaxies, and galaxy by galaxy."""
+    (tmp_path / "variables.json").write_text(json.dumps([Variable(name, scale=SCALE).to_dict() for name in NAMES]))
+    tokenizer = GalaxyTokenizer(str(tmp_path / "variables.json"))
+    n, known, parts = 200, [1, 2, 3], [[1], [2], [3], [1, 2, 3]]
+    errors = torch.full((3,), 0.3, dtype=torch.float64)
+    _, m, _ = evidence(known, errors, n)
+    given = {NAMES[i]: (SCALE * m[:, k].numpy(), SCALE * 0.3) for k, i in enumerate(known)}
+    found = information(
+        GalaxyPosterior(model, tokenizer).condition(**given), [[NAMES[i] for i in part] for part in parts], ["a"]
+    )
+    mean, covariance = posterior(known, errors, m, [0])
+    exact = []
+    for part in parts:
+        rest = [k for k, i in enumerate(known) if i not in part]
+        other, wider = posterior([known[k] for k in rest], errors[rest], m[:, rest], [0])
+        ratio = covariance / wider
+        exact.append(0.5 * (ratio - 1 - ratio.log() + (mean - other) ** 2 / wider)[:, 0])
+    exact, found = torch.stack(exact, dim=1), torch.as_tensor(found[..., 0])
+    # The closed form: 0.42, 0.06, 0.01 and 0.47 nat. Seconds of training leave 0.02 in these means, and in single
+    # galaxies what 0.1 in the posterior means makes of them.
+    assert (found - exact).mean(0).abs().max() < 0.06
+    for column in (0, 3):
+        assert torch.corrcoef(torch.stack([found[:, column], exact[:, column]]))[0, 1] > 0.85
