@@ -3,7 +3,8 @@
     python -m benchmarks.tables            (--check: change nothing, exit 1 where a document differs)
 
 A table goes where a document has its markers, <!-- begin NAME --> and <!-- end NAME -->. For one more table, add one
-more ``ReportTable(marker, report, render)`` to ``TABLES``.
+more ``ReportTable(marker, report, render)`` to ``TABLES``. Other places of the model card are filled when a model is
+published, and left as they are here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hf_galaxy.evaluation.report import read_report
 from hf_galaxy.evaluation.tables import (
     ReportTable,
     accuracy_text,
+    contents,
     filled,
     joint_table,
     markdown,
@@ -25,6 +27,7 @@ from hf_galaxy.evaluation.tables import (
     property_table,
     redshift_table,
 )
+from hf_galaxy.publishing.card import PLACES
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -91,7 +94,10 @@ def stale(root: Path = ROOT, results: Path = RESULTS, tables: Sequence[ReportTab
     for name in DOCUMENTS:
         path = root / name
         text = path.read_text(encoding="utf-8")
-        wanted = filled(text, rendered(markers(text, name), results, tables), name)
+        known = {table.marker for table in tables}
+        kept = {place: held for place, held in contents(text).items() if place in PLACES and place not in known}
+        made = rendered([place for place in markers(text, name) if place not in kept], results, tables)
+        wanted = filled(text, {**kept, **made}, name)
         if wanted != text:
             differing[path] = wanted
     return differing

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from transformers import logging
 
-from hf_galaxy.commands import evaluate, info, photometry, plot, predict, simulate
+from hf_galaxy.commands import evaluate, info, photometry, plot, predict, publish, simulate
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     parser.add_argument("--traceback", action="store_true", help="show the whole traceback of an error")
     commands_of = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
-    for command in (photometry, predict, simulate, plot, evaluate, info):
+    for command in (photometry, predict, simulate, plot, evaluate, publish, info):
         command.add(commands_of)
     return parser
 

@@ -57,6 +57,11 @@ def filled(text: str, tables: Mapping[str, str], where: str) -> str:
     return MARK.sub(lambda m: f"<!-- begin {m[1]} -->\n{tables[m[1]].strip()}\n<!-- end {m[1]} -->", text)
 
 
+def contents(text: str) -> dict[str, str]:
+    """What the marked places of a document hold."""
+    return {match.group(1): match.group(2).strip() for match in MARK.finditer(text)}
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header), *(f"| {' | '.join(row)} |" for row in rows)]
@@ -83,22 +88,28 @@ def _cell(row: Mapping[str, Any], bold: bool = False) -> str:
 
 
 def property_table(report: Mapping[str, Any]) -> str:
-    """Scatter, NLL and CRPS of every property at the assumed depths, and its calibration there and as trained."""
-    nominal, trained = _two_kinds(report)
+    """Scatter, NLL, CRPS and calibration of every property under one kind of noise, and calibration under a second."""
+    (first, main), *others = _kinds(report)
+    second = others[0] if others else None
     rows = []
-    for name, a in nominal["properties"].items():
+    for name, a in main["properties"].items():
         wide = name.startswith(IN_COORDINATE)
         scatter = f"{a['sigma_nmad_coordinate']:.3f} (coordinate)" if wide else f"{a['sigma_nmad']:.3f}"
-        b = trained["properties"][name]
+        b = second[1]["properties"][name] if second else a
         numbers = [f"{a['nll']:.2f}", f"{a['crps_coordinate']:.3f}", f"{a['pit_deviation']:.3f}"]
-        rows.append([f"`{name}`", scatter, *numbers, f"{b['pit_deviation']:.3f}", f"{b['coverage_68']:.2f}"])
-    header = ["scatter", "NLL", "CRPS", "PIT deviation, nominal", "PIT deviation, as trained", "68 % holds, as trained"]
-    return markdown(["property", *header], rows)
+        numbers += [f"{b['pit_deviation']:.3f}"] if second else []
+        rows.append([f"`{name}`", scatter, *numbers, f"{b['coverage_68']:.2f}"])
+    calibration = [f"PIT deviation, {first}"]
+    if second:
+        calibration.append(f"PIT deviation, {second[0]}")
+    calibration.append(f"68 % holds, {second[0] if second else first}")
+    return markdown(["property", "scatter", "NLL", "CRPS", *calibration], rows)
 
 
 def joint_table(report: Mapping[str, Any]) -> str:
     """What joint draws are worth, a column a kind of noise."""
-    columns = [metrics["joint"] for metrics in _two_kinds(report)]
+    kinds = {name: metrics["joint"] for name, metrics in _kinds(report)}
+    columns = list(kinds.values())
     rows: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "TARP, largest deviation": lambda c: _per_cent(c["tarp_deviation"])
     }
@@ -122,12 +133,15 @@ def joint_table(report: Mapping[str, Any]) -> str:
             "{brier:.3f} ({expected_brier:.3f} / {brier_of_frequencies:.3f})".format(**c["bpt"])
         ),
     }
-    return markdown(["joint draws", "nominal", "as trained"], [[k, *map(show, columns)] for k, show in rows.items()])
+    return markdown(["joint draws", *kinds], [[k, *map(show, columns)] for k, show in rows.items()])
 
 
 def accuracy_text(report: Mapping[str, Any]) -> str:
     """The figures that prose beside the tables quotes."""
-    nominal, trained = _two_kinds(report)
+    kinds = dict(_kinds(report))
+    if not kinds.keys() >= {"nominal", "as trained"}:
+        raise ValueError(f"the report is of {', '.join(kinds)}; this text needs nominal and survey noise")
+    nominal, trained = kinds["nominal"], kinds["as trained"]
     scatter = {name: row["sigma_nmad"] for name, row in nominal["properties"].items()}
     deviation = {name: row["pit_deviation"] for name, row in trained["properties"].items()}
     worst, close = max(deviation, key=deviation.get), sum(value <= 0.02 for value in deviation.values())
@@ -152,17 +166,18 @@ def _outside(one: Mapping[str, float]) -> bool:
     return not one["lower"] <= one["observed"] <= one["upper"]
 
 
-def _two_kinds(report: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _kinds(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Name and metrics of each kind of noise, the assumed depths first, that of the training second."""
+    names = {"nominal": "nominal", "as_trained": "as trained", "survey": "as trained"}
     kinds = report["metrics"]
-    trained = kinds.get("as_trained", kinds.get("survey"))
-    if "nominal" not in kinds or trained is None:
-        raise ValueError(f"the report is of {', '.join(kinds)}; these tables need nominal and survey noise")
-    return kinds["nominal"], trained
+    known = [kind for kind in names if kind in kinds]
+    return [(names.get(kind, f"noise {kind}"), kinds[kind]) for kind in (*known, *(k for k in kinds if k not in names))]
 
 
 __all__ = [
     "ReportTable",
     "accuracy_text",
+    "contents",
     "filled",
     "joint_table",
     "markdown",

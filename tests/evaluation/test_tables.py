@@ -64,8 +64,15 @@ def test_properties_take_the_columns_of_two_kinds_of_noise():
     assert lines[-1] == "| `ew_halpha` | 0.020 (coordinate) | -1.00 | 0.300 | 0.010 | 0.030 | 0.70 |"
     renamed = {"metrics": {"nominal": kind(0.01), "survey": kind(0.03)}}
     assert property_table(renamed) == property_table(REPORT)
-    with pytest.raises(ValueError, match="need nominal and survey noise"):
-        property_table({"metrics": {"nominal": kind(0.01)}})
+
+
+def test_one_kind_of_noise_has_its_own_columns():
+    lines = property_table({"metrics": {"none": kind(0.01)}}).splitlines()
+    assert lines[0] == "| property | scatter | NLL | CRPS | PIT deviation, noise none | 68 % holds, noise none |"
+    assert lines[2] == "| `redshift` | 0.010 | -1.00 | 0.300 | 0.010 | 0.70 |"
+    assert "| joint draws | nominal |" in joint_table({"metrics": {"nominal": kind(0.01)}})
+    with pytest.raises(ValueError, match="the report is of noise none; this text needs nominal and survey noise"):
+        accuracy_text({"metrics": {"none": kind(0.01)}})
 
 
 def test_joint_draws():
