@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 ERROR_SUFFIX = "_err"
 SPECTROSCOPIC_REDSHIFT = "redshift_spec"
@@ -40,16 +40,25 @@ def check_duplicates(names: Sequence[str], known: Iterable[str], source: str) ->
             raise ValueError(f"{source}: columns {other} and {name} differ in case alone; keep one of them")
 
 
-def check_band_names(names: Sequence[str], bands: Sequence[str], source: str) -> None:
+def check_band_names(
+    names: Sequence[str], bands: Sequence[str], source: str, read: Sequence[str] = (), used: Collection[str] = ()
+) -> None:
     """Refuse columns that look like a band and are none.
+
+    Args:
+        names: The columns.
+        bands: Names of all bands.
+        source: For messages.
+        read: Bands that are read from columns of other names.
+        used: Those columns.
 
     Raises:
         ValueError: Naming the column and the nearest band.
     """
-    present = set(names)
+    present = {*names, *read}
     for name in names:
         stem = name.removesuffix(ERROR_SUFFIX)
-        if stem in bands or _NOT_EVIDENCE.fullmatch(name):
+        if stem in bands or name in used or _NOT_EVIDENCE.fullmatch(name):
             continue
         within = _BAND_WITHIN.search(name)
         if _BAND_LIKE.fullmatch(stem) or (within and nearest(within[1], bands) not in present):

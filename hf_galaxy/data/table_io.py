@@ -92,7 +92,7 @@ def read_table(path: str | os.PathLike) -> tuple[Table, list[str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # units are judged later, column by column
             warnings.simplefilter("ignore", UnitsWarning)
-            return _READERS[_content(path)](path)
+            return _READERS[content_of(path)](path)
     except Exception as error:  # the readers raise their own classes, and classes of three libraries
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: not a table that can be read ({KINDS}): {_shorten(reason)}") from None
@@ -102,8 +102,12 @@ def _shorten(text: str, limit: int = 160) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _content(path: Path) -> str:
-    """What a file holds, by its first bytes."""
+def content_of(path: Path) -> str:
+    """What a file holds, by its first bytes: ``fits``, ``votable``, ``parquet``, ``ecsv`` or ``text``.
+
+    Raises:
+        ValueError: Nothing, or nothing known.
+    """
     with open(path, "rb") as stream:
         start = stream.read(4096)
     if start[:2] == b"\x1f\x8b":
@@ -162,7 +166,7 @@ def _read_ecsv(path: Path) -> tuple[Table, list[str]]:
 
 
 def _read_text(path: Path) -> tuple[Table, list[str]]:
-    first = _first_line(path)
+    first = first_line(path)
     if "," in first:
         table = Table.read(path, format="ascii.csv", comment="#")
         if table.colnames[0].startswith("\ufeff"):  # the mark that Excel puts before a CSV
@@ -172,13 +176,14 @@ def _read_text(path: Path) -> tuple[Table, list[str]]:
     return table, list(table.colnames)
 
 
-def _first_line(path: Path) -> str:
+def first_line(path: Path) -> str:
+    """The first line that is no comment."""
     with get_readable_fileobj(str(path), encoding="utf-8") as stream:
         return next((line for line in stream if line.strip() and not line.startswith("#")), "")
 
 
 def _header(path: Path, delimiter: str | None) -> list[str]:
-    first = _first_line(path).lstrip("\ufeff")
+    first = first_line(path).lstrip("\ufeff")
     delimiter = delimiter or ("," if "," in first else None)
     return [name.strip().strip("\"'") for name in first.split(delimiter)]
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import astropy.units as u
@@ -76,6 +76,8 @@ class Layout:
         aperture: In lower case, such as ``psfcor``; "" for columns of bands without one.
         values, errors: Short names of the array columns, or of one column a filter ("" where there is none).
         relative: Whether the errors are relative to the flux.
+        declared: Whether the units of the columns are right, or the convention of the layout is; None leaves it to
+            the rows that are read.
     """
 
     kind: str
@@ -83,6 +85,7 @@ class Layout:
     values: tuple[str, ...]
     errors: tuple[str, ...]
     relative: bool
+    declared: bool | None = None
 
     @property
     def arrays(self) -> bool:
@@ -217,16 +220,10 @@ def read_photometry(
         ValueError: Arrays of another length, cells that are no numbers, or magnitudes that no galaxy has.
     """
     unusable: dict[int, str] = {}
-    values = _matrix(columns, layout.values, order, unusable)
-    errors = _matrix(columns, layout.errors, order, unusable)
+    values, errors, missing = _measured(columns, order, layout, unusable)
     flags = _flag_matrix(columns, "flags", order, unusable)
     mask = _flag_matrix(columns, "mask_flags", order, unusable)
-    missing = ~np.isfinite(values)
-    if layout.kind == "mag":
-        missing |= (np.abs(values) >= NO_MAGNITUDE) | (np.abs(errors) >= NO_MAGNITUDE)
-    else:
-        missing |= np.isin(values, NO_FLUX) | np.isin(errors, NO_FLUX)
-    flux, error = _in_njy(columns, order, layout, np.where(missing, np.nan, values), errors)
+    flux, error, _ = _in_njy(columns, order, layout, np.where(missing, np.nan, values), errors)
     reasons = {
         "not measured": missing,
         "no error": ~(np.isfinite(error) & (error > 0)),
@@ -241,6 +238,31 @@ def read_photometry(
     for row in np.nonzero(~(observed & known).any(axis=1))[0].tolist():
         unusable.setdefault(row, "no band was measured, or all are flagged")
     return Photometry(np.where(observed, flux, np.nan), np.where(observed, error, np.nan), unusable, +voided)
+
+
+def settled(columns: Columns, order: FilterOrder, layout: Layout) -> Layout:
+    """The layout with its units settled on these rows, so that all rows of a long table are read alike.
+
+    Raises:
+        ValueError: As ``read_photometry``.
+    """
+    values, errors, missing = _measured(columns, order, layout, {})
+    declared = _in_njy(columns, order, layout, np.where(missing, np.nan, values), errors)[2]
+    return replace(layout, declared=declared)
+
+
+def _measured(
+    columns: Columns, order: FilterOrder, layout: Layout, unusable: dict[int, str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n, F) values and errors as they stand, and where there is no measurement."""
+    values = _matrix(columns, layout.values, order, unusable)
+    errors = _matrix(columns, layout.errors, order, unusable)
+    missing = ~np.isfinite(values)
+    if layout.kind == "mag":
+        missing |= (np.abs(values) >= NO_MAGNITUDE) | (np.abs(errors) >= NO_MAGNITUDE)
+    else:
+        missing |= np.isin(values, NO_FLUX) | np.isin(errors, NO_FLUX)
+    return values, errors, missing
 
 
 def _matrix(
@@ -275,12 +297,16 @@ def _set(flags: np.ndarray, tolerated: int) -> np.ndarray:
 
 def _in_njy(
     columns: Columns, order: FilterOrder, layout: Layout, values: np.ndarray, errors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fluxes and errors in nJy, by the units of the columns or, where those make no galaxies, by the convention."""
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Fluxes and errors in nJy, by the units of the columns or, where those make no galaxies, by the convention.
+
+    The last of the answer is whether the units of the columns served.
+    """
     units = [columns.unit(name) if name else None for name in layout.values] * (len(order) if layout.arrays else 1)
-    for declared in (units, [None] * len(order)):  # the archive may leave the power of ten out of a unit
+    # The archive may leave the power of ten out of a unit.
+    for declared in (True, False) if layout.declared is None else (layout.declared,):
         flux, sigma = np.empty_like(values), np.empty_like(values)
-        for i, (unit, name) in enumerate(zip(declared, order.names, strict=True)):
+        for i, (unit, name) in enumerate(zip(units if declared else [None] * len(order), order.names, strict=True)):
             try:
                 scale = _scale(layout.kind, unit, name)
             except ValueError as problem:
@@ -289,9 +315,9 @@ def _in_njy(
             with np.errstate(invalid="ignore"):  # 0 with the relative error infinity: the error is lost
                 absolute = flux[:, i] * errors[:, i] if layout.relative else scale.error(flux[:, i], errors[:, i])
             sigma[:, i] = np.abs(absolute)
-        brightness = _median_magnitude(flux[:, order.known])
+        brightness = None if layout.declared is not None else _median_magnitude(flux[:, order.known])
         if brightness is None or PLAUSIBLE[0] < brightness < PLAUSIBLE[1]:
-            return flux, sigma
+            return flux, sigma, declared
     raise ValueError(
         f"{columns.source}: read as {UNITS[layout.kind]}, the median flux is AB magnitude {brightness:.1f}; "
         "give the layout that it is in: flambda, fnu or mag (--layout)"
@@ -324,4 +350,14 @@ def to_bands(values: np.ndarray, order: FilterOrder) -> np.ndarray:
     return result
 
 
-__all__ = ["LAYOUTS", "TABLES", "TOLERATED_FLAGS", "Layout", "Photometry", "find_layout", "read_photometry", "to_bands"]
+__all__ = [
+    "LAYOUTS",
+    "TABLES",
+    "TOLERATED_FLAGS",
+    "Layout",
+    "Photometry",
+    "find_layout",
+    "read_photometry",
+    "settled",
+    "to_bands",
+]

@@ -185,20 +185,22 @@ def read_galex(source: Any, layer: str | None = None, deredden: bool = False) ->
     if layer is not None and layer not in DEPTH:
         raise ValueError(f"layer {layer!r} is not one of {', '.join(DEPTH)}")
     with open_tables(source) as tables:
-        table = next((t for t in tables.values() if _forms(t)), None)
+        table = next((t for t in tables.values() if band_forms(t)), None)
         if table is None:
             seen = "; ".join(listed(t.names) for t in tables.values())
             raise ValueError(f"{source if isinstance(source, str) else 'table'}: not GALEX: {NEEDS} (seen: {seen})")
         return _read(table, layer, deredden)
 
 
-def _forms(table: Columns) -> list[tuple[str, str, str] | None]:
-    """Of each band its value, its error and its unit; none if no band is there."""
-    found = []
+def band_forms(table: Columns) -> dict[str, tuple[str, str, str]]:
+    """Of each band that is there its value, its error, and its unit where the header says none."""
+    found = {}
     for band in BANDS:
         named = [(v.format(b=band), e.format(b=band), unit) for v, e, unit in FORMS]
-        found.append(next(((v, e, unit) for v, e, unit in named if v in table and e in table), None))
-    return found if any(found) else []
+        form = next(((v, e, unit) for v, e, unit in named if v in table and e in table), None)
+        if form is not None:
+            found[band] = form
+    return found
 
 
 def _read(table: Columns, layer: str | None, deredden: bool) -> GalexTable:
@@ -216,10 +218,10 @@ def _read(table: Columns, layer: str | None, deredden: bool) -> GalexTable:
     flux, error = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
     unknown: dict[str, dict[str, int]] = {}
     columns: dict[str, str] = {}
-    for i, form in enumerate(_forms(table)):
-        if form is not None:
-            flux[:, i], error[:, i] = _band(table, i, *form)
-            columns[BANDS[i]] = form[0]
+    for band, form in band_forms(table).items():
+        i = BANDS.index(band)
+        flux[:, i], error[:, i] = read_band(table, band, *form, plausible=True)
+        columns[band] = form[0]
     detected = np.isfinite(flux)
     reddening = _reddening(table) if deredden else np.zeros(n)
     depth = _depths(table, layer)
@@ -238,8 +240,21 @@ def _read(table: Columns, layer: str | None, deredden: bool) -> GalexTable:
     return GalexTable(table.source, keys, *place, flux, error, detected, report)
 
 
-def _band(table: Columns, i: int, value: str, error: str, unit: str) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) nJy and its error, calibration included; NaN without a detection."""
+def read_band(
+    table: Columns, band: str, value: str, error: str, unit: str, plausible: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) nJy and its error, calibration included; NaN without a detection.
+
+    Args:
+        table: The rows.
+        band: FUV or NUV.
+        value, error, unit: As ``band_forms`` gives them.
+        plausible: Look whether the median is that of galaxies.
+
+    Raises:
+        ValueError: The unit is none of a flux, or the fluxes are those of no galaxies.
+    """
+    i = BANDS.index(band)
     x, sigma = table.number(value), table.number(error)
     good = np.isfinite(x) & np.isfinite(sigma) & (sigma > 0) & ~np.isin(x, SENTINELS) & ~np.isin(sigma, SENTINELS)
     x, sigma = np.where(good, x, np.nan), np.where(good, sigma, np.nan)
@@ -254,7 +269,7 @@ def _band(table: Columns, i: int, value: str, error: str, unit: str) -> tuple[np
             raise ValueError(f"{table.source}: column {value}: {problem}") from None
         flux = scale.flux(x)
         spread = scale.error(flux, sigma)
-    if good.sum() > 10 and not 1.0 < np.median(np.abs(flux[good])) < 1e8:
+    if plausible and good.sum() > 10 and not 1.0 < np.median(np.abs(flux[good])) < 1e8:
         raise ValueError(
             f"{table.source}: column {value} in {seen} is {np.median(flux[good]):.3g} nJy in the median, which no "
             "sample of galaxies is; what is its unit?"
@@ -290,4 +305,14 @@ def _reddening(table: Columns) -> np.ndarray:
     return values
 
 
-__all__ = ["BANDS", "DEPTH", "GalexFluxes", "GalexTable", "depth_error", "exposure_error", "read_galex"]
+__all__ = [
+    "BANDS",
+    "DEPTH",
+    "GalexFluxes",
+    "GalexTable",
+    "band_forms",
+    "depth_error",
+    "exposure_error",
+    "read_band",
+    "read_galex",
+]

@@ -65,6 +65,10 @@ class Columns:
             raise ValueError(f"{self.source}: no column {' or '.join(names)}; the columns are {listed(self.names)}")
         return found
 
+    def spelled(self, name: str) -> str:
+        """The name of a column as it stands in the table."""
+        return self._spelled[name.lower()]
+
     def unit(self, name: str) -> str:
         """The unit of a column as its header spells it; empty where there is none."""
         return str(self._unit(self._spelled[name.lower()]) or "").strip()
