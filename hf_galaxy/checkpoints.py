@@ -56,7 +56,7 @@ def load_pretrained(
         if tokenizer.variables != tuple(config.variable_table().values()):
             raise ValueError("its variables are not those of config.json")
     if source is not None and not Path(source).is_dir():
-        model.config._commit_hash, model.config._name_or_path = folder.name, where
+        model.config._commit_hash, model.config._name_or_path, model.name_or_path = folder.name, where, where
     return model, tokenizer
 
 

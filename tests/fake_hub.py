@@ -18,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
 import yaml
+from huggingface_hub import constants
 
 Answer = tuple[int, dict[str, str], bytes]
 Files = dict[str, bytes]
@@ -143,6 +145,15 @@ class FakeHub:
         flags = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0"}
         return {"HF_ENDPOINT": self.endpoint, "HF_HOME": str(home), "HF_TOKEN": self.token, **flags}
 
+    def answer_here(self, patch: pytest.MonkeyPatch, home: Path) -> None:
+        """Be the Hub of this process too, whose huggingface_hub has read its environment already."""
+        values = {"ENDPOINT": self.endpoint, "HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True}
+        values["HUGGINGFACE_CO_URL_TEMPLATE"] = self.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        values |= {"HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
+        for name, value in values.items():
+            patch.setattr(constants, name, value)
+        patch.setenv("HF_TOKEN", self.token)
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
 
@@ -246,9 +257,10 @@ class FakeHub:
             found = repository.at("/".join(action[1:]) or "main")
             return _json(self._info(name, repository, *found)) if found else _missing("RevisionNotFound")
         if what == "preupload":
-            paths = [file["path"] for file in json.loads(body)["files"]]
+            paths, (_, there) = [file["path"] for file in json.loads(body)["files"]], repository.at(action[1])
+            oids = {p: _etag(p, there[p]) if p in there else None for p in paths}
             modes = [{"path": p, "uploadMode": "lfs" if p.endswith(LFS) else "regular"} for p in paths]
-            return _json({"files": [{**mode, "shouldIgnore": False, "oid": None} for mode in modes]})
+            return _json({"files": [{**mode, "shouldIgnore": False, "oid": oids[mode["path"]]} for mode in modes]})
         if what == "commit":
             return self._commit(repository, action[1], kind, name, body)
         if what == "tree":

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 from hf_galaxy.checkpoints import SHIPPED
-from hf_galaxy.publishing.model import ModelSource
-from hf_galaxy.publishing.publish import Job, publish
 from hf_galaxy.repositories.committing import MAIN, Manner
 
 
@@ -38,6 +36,10 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Publish, telling on the error stream what is done; the commits on stdout."""
+    # Here, because the library of data sets takes a second to load, which every other command would wait for.
+    from hf_galaxy.publishing.model import ModelSource
+    from hf_galaxy.publishing.publish import Job, publish
+
     if arguments.metrics and arguments.no_metrics:
         raise ValueError("--metrics and --no-metrics exclude each other; give one")
     if arguments.model and not arguments.to:

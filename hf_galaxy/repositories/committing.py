@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
+import yaml
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
@@ -187,7 +188,7 @@ def _validate_card(upload: Upload) -> None:
     with in_one_line(upload.name, upload.kind):
         try:
             RepoCard(text).validate(upload.kind)
-        except ValueError as error:
+        except (ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{upload.name}: the Hub would refuse the header of its {CARD}: {reason}") from None
 
