@@ -3,8 +3,8 @@
     python -m benchmarks.tables            (--check: change nothing, exit 1 where a document differs)
 
 A table goes where a document has its markers, <!-- begin NAME --> and <!-- end NAME -->. For one more table, add one
-more ``ReportTable(marker, report, render)`` to ``TABLES``. Other places of the model card are filled when a model is
-published, and left as they are here.
+more ``ReportTable(marker, report, render)`` to ``TABLES``. Size and training of the model card are told by the shipped
+checkpoint; its other places are filled when a model is published, and left as they are here.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hf_galaxy.checkpoints import SHIPPED, WEIGHTS, load_pretrained
 from hf_galaxy.evaluation.report import read_report
 from hf_galaxy.evaluation.tables import (
     ReportTable,
@@ -27,7 +29,7 @@ from hf_galaxy.evaluation.tables import (
     property_table,
     redshift_table,
 )
-from hf_galaxy.publishing.card import PLACES
+from hf_galaxy.publishing.card import PLACES, size_text, training_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -88,6 +90,15 @@ def rendered(names: Sequence[str], results: Path = RESULTS, tables: Sequence[Rep
     return made
 
 
+@cache
+def shipped_places() -> dict[str, str]:
+    """What the shipped checkpoint tells of itself."""
+    model, _ = load_pretrained()
+    parameters = sum(p.numel() for p in model.parameters())
+    size = size_text(model.config, parameters, (SHIPPED / WEIGHTS).stat().st_size)
+    return {"size": size, "training": training_text(model.config)}
+
+
 def stale(root: Path = ROOT, results: Path = RESULTS, tables: Sequence[ReportTable] = TABLES) -> dict[Path, str]:
     """Documents that differ from the reports, and what they should be."""
     differing = {}
@@ -96,6 +107,7 @@ def stale(root: Path = ROOT, results: Path = RESULTS, tables: Sequence[ReportTab
         text = path.read_text(encoding="utf-8")
         known = {table.marker for table in tables}
         kept = {place: held for place, held in contents(text).items() if place in PLACES and place not in known}
+        kept |= {place: told for place, told in shipped_places().items() if place in kept}
         made = rendered([place for place in markers(text, name) if place not in kept], results, tables)
         wanted = filled(text, {**kept, **made}, name)
         if wanted != text:
