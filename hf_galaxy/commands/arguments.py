@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hf_galaxy.data.minijpas.photometry import LAYOUTS, PREFERRED
+
 
 def names(text: str) -> list[str]:
     """Names separated by commas."""
@@ -39,6 +41,18 @@ def index(text: str) -> int:
     return int(text)
 
 
+def grid(text: str) -> tuple[float, float, int]:
+    """Ends and number of points of a grid, as ``0:1.5:751``."""
+    try:
+        low, high, points = text.split(":")
+        made = float(low), float(high), int(points)
+        if not (made[0] < made[1] and 2 <= made[2] <= 100_000):
+            raise ValueError
+        return made
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a grid such as 0:1.5:751, of two points or more") from None
+
+
 def scale(text: str) -> tuple[str, float]:
     """A band and a magnitude, as ``rSDSS=20``."""
     band, _, magnitude = text.partition("=")
@@ -58,7 +72,12 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_evidence(parser: argparse.ArgumentParser) -> None:
     """A catalogue, the model, and how to read the one for the other."""
-    parser.add_argument("catalogue", type=Path, metavar="CATALOGUE", help="FITS, ECSV, VOTable, Parquet or CSV")
+    parser.add_argument(
+        "catalogue",
+        type=Path,
+        metavar="CATALOGUE",
+        help="FITS, ECSV, VOTable, Parquet or CSV; a folder of Parquet or FITS; a data set, saved or of the Hub",
+    )
     parser.add_argument("--model", metavar="M", help="folder or Hub id; the shipped checkpoint by default")
     parser.add_argument("--revision", metavar="R", help="revision of a Hub id")
     parser.add_argument("--unit", help="unit of flux columns without one: nJy, uJy, mag, nmgy, erg/s/cm2/AA, ...")
@@ -67,4 +86,20 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--survey", metavar="NAME", help="survey of the catalogue, that the model was adapted to: its zero points apply"
+    )
+    layout = parser.add_argument_group(
+        "columns of other surveys", "miniJPAS and J-PAS, GALEX, SDSS and Legacy Surveys are recognised"
+    )
+    layout.add_argument("--columns", type=Path, metavar="MAP", help="YAML: which column is which variable (README)")
+    layout.add_argument("--layout", choices=LAYOUTS, help="of FLUX and MAG columns of J-PAS, if nothing there says it")
+    layout.add_argument(
+        "--aperture",
+        metavar="A",
+        help=f"of J-PAS, as APER_3_0; by default the first there is of {', '.join(PREFERRED).upper()}",
+    )
+    layout.add_argument(
+        "--filters", type=Path, metavar="FILE", help="table Filter of a J-PAS release, for arrays in another order"
+    )
+    layout.add_argument(
+        "--ebv", metavar="COLUMN", help="column of E(B-V), to take the dust of the Milky Way out; none by default"
     )

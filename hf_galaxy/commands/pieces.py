@@ -6,10 +6,12 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+import torch
 from tqdm import tqdm
 
 from hf_galaxy.data.catalogues import Catalogue, read_catalogue
 from hf_galaxy.data.column_names import nearest
+from hf_galaxy.data.layouts.finding import LayoutSettings
 from hf_galaxy.data.table_io import check_output, table_format
 from hf_galaxy.posterior import GalaxyPosterior
 from hf_galaxy.variables_galaxy import Variable
@@ -23,9 +25,9 @@ def check_table_output(arguments: argparse.Namespace) -> None:
     check_output(arguments.output, arguments.overwrite)
 
 
-def load(arguments: argparse.Namespace) -> GalaxyPosterior:
+def load(arguments: argparse.Namespace, device: str | torch.device = "cpu") -> GalaxyPosterior:
     """The model, told the survey of the catalogue if one is given."""
-    galaxy = GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision)
+    galaxy = GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision, device=device)
     survey = getattr(arguments, "survey", None)
     if survey is None:
         return galaxy
@@ -40,7 +42,13 @@ def load(arguments: argparse.Namespace) -> GalaxyPosterior:
 
 def evidence(arguments: argparse.Namespace, galaxy: GalaxyPosterior) -> Catalogue:
     """The catalogue as the model reads it."""
-    return read_catalogue(arguments.catalogue, arguments.unit, arguments.given, galaxy.variables)
+    return read_catalogue(arguments.catalogue, variables=galaxy.variables, settings=layout_settings(arguments))
+
+
+def layout_settings(arguments: argparse.Namespace) -> LayoutSettings:
+    """What the user says of the columns."""
+    names = ("unit", "given", "columns", "layout", "aperture", "filters", "ebv")
+    return LayoutSettings(**{name: getattr(arguments, name) for name in names})
 
 
 def tell(catalogue: Catalogue) -> None:

@@ -169,9 +169,9 @@ def _claim(out: Path, paths: Sequence[Path], facts: Mapping[str, Any]) -> None:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: not valid JSON ({error}); choose another folder") from None
-        if (difference := _difference(found, wanted)) and any(out.glob("*.parquet")):
-            raise ValueError(f"{out}: holds data with {difference}; choose another folder")
-        if difference:  # of a build that failed before its first shard: nothing there is worth keeping
+        if (differs := difference(found, wanted)) and any(out.glob("*.parquet")):
+            raise ValueError(f"{out}: holds data with {differs}; choose another folder")
+        if differs:  # of a build that failed before its first shard: nothing there is worth keeping
             path.unlink()
             (out / SKIPPED_FILE).unlink(missing_ok=True)
             shutil.rmtree(out / SKIPPED_FOLDER, ignore_errors=True)
@@ -197,7 +197,7 @@ def public_facts(facts: Any) -> Any:
     return json.loads(json.dumps(facts))
 
 
-def _difference(found: Any, wanted: Any, where: str = "") -> str | None:
+def difference(found: Any, wanted: Any, where: str = "") -> str | None:
     """The first fact that differs, as ``settings.seed = 4, not 5``."""
     if found == wanted:
         return None
@@ -209,8 +209,8 @@ def _difference(found: Any, wanted: Any, where: str = "") -> str | None:
             return f"no {inner}, not {wanted[key]!r}"
         if key not in wanted:
             return f"{inner} = {found[key]!r}, which this build has not"
-        if difference := _difference(found[key], wanted[key], inner):
-            return difference
+        if differs := difference(found[key], wanted[key], inner):
+            return differs
     return None
 
 
@@ -352,6 +352,7 @@ __all__ = [
     "TEMPORARY",
     "Part",
     "Shard",
+    "difference",
     "public_facts",
     "shard_names",
     "whole_file",

@@ -52,6 +52,7 @@ class Layout:
         labels: What was recognised, for the log.
         where: Variable to its columns.
         pieces: Bands that are read together.
+        bands: Those among them that are fluxes.
         ebv: Column of E(B-V), or None.
         unused_ebv: A column that looks like E(B-V) and is not asked for, or None.
     """
@@ -59,6 +60,7 @@ class Layout:
     labels: tuple[str, ...]
     where: Mapping[str, Where]
     pieces: tuple[Piece, ...] = ()
+    bands: tuple[str, ...] = ()
     ebv: str | None = None
     unused_ebv: str | None = None
 
@@ -71,6 +73,12 @@ class Layout:
     def columns(self) -> set[str]:
         """The columns that are read."""
         read = {c for w in self.where.values() for c in (w.value, w.error) if c}
+        return read | {c for piece in self.pieces for c in piece.columns}
+
+    @property
+    def band_columns(self) -> set[str]:
+        """Those of them that hold fluxes, magnitudes, their errors and flags."""
+        read = {c for name in self.bands for c in (self.where[name].value, self.where[name].error) if c}
         return read | {c for piece in self.pieces for c in piece.columns}
 
 
@@ -112,7 +120,8 @@ def find_layout(
     if ebv is not None and ebv not in head.colnames:
         raise ValueError(f"{source}: there is no column {ebv} (E(B-V)); the nearest is {nearest(ebv, head.colnames)}")
     unused = next((c for c in head.colnames if c.lower() in REDDENING_COLUMNS), None) if ebv is None else None
-    return Layout(found.labels, where, found.pieces, ebv, unused)
+    bands = tuple(name for name in where if known[name].kind == "flux")
+    return Layout(found.labels, where, found.pieces, bands, ebv, unused)
 
 
 def _mapped(head: Table, source: str, settings: LayoutSettings, variables: Sequence[Variable]) -> Layout:
@@ -122,7 +131,7 @@ def _mapped(head: Table, source: str, settings: LayoutSettings, variables: Seque
             if column is not None and column not in head.colnames:
                 close = nearest(column, head.colnames)
                 raise ValueError(f"{columns.source}: {name}: {source} has no column {column}; the nearest is {close}")
-    return Layout((f"columns of {columns.source}",), columns.where, (), columns.ebv)
+    return Layout((f"columns of {columns.source}",), columns.where, ebv=columns.ebv)
 
 
 def _recognised(
