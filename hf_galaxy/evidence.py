@@ -114,6 +114,10 @@ class Evidence:
         """Place of a variable in the table."""
         return [v.name for v in self.variables].index(variable.name)
 
+    def rows(self, index: np.ndarray) -> Evidence:
+        """The evidence about some of the galaxies."""
+        return replace(self, values=self.values[index], errors=self.errors[index])
+
     def without(self, columns: Sequence[int]) -> Evidence:
         """The same evidence but for some variables."""
         values, errors = self.values.copy(), self.errors.copy()

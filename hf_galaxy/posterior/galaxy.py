@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from astropy.table import QTable
 from torch import Tensor
 
 from .answers import Answers
 from .facts import facts
 from .highest_density import Profile
+from .photometry_checks import outlier_score, surprise
 
 REDSHIFT_ODDS = 0.03  # (1 + z)
 ONE_SIGMA = 0.6827
@@ -78,6 +81,43 @@ class GalaxyPosterior(Answers):
         found = self.ask([name], lambda _, density: Profile.of(density, coordinates).region(mass)).numpy()
         found[..., :2] = self._system.back(found[:, None, :, :2], [name])[:, 0]
         return [pieces[np.isfinite(pieces[:, 0])] for pieces in found]
+
+    # ---- does the photometry fit
+
+    def surprise(self, bands: Sequence[str] | None = None) -> QTable:
+        """How each measured flux compares with what all other evidence predicts for it: which band is wrong?
+
+        Each band is left out in turn, and asked as an instrument with its error would measure it; that costs one
+        reading of the evidence a band. A wrong band also moves the predictions of its neighbours: the largest
+        residual is the one to mend first.
+
+        Args:
+            bands: Names of measured bands; all by default.
+
+        Returns:
+            A row for each measurement, galaxy after galaxy: `row`, `band`, `flux`, `flux_err`, quantiles
+            `predicted_p16`, `_p50`, `_p84` of the measurement (noise included), `pit` (probability of a lower value:
+            uniform where the model is right), `residual` (the same as a standard normal, in sigma) and `surprise`
+            (−ln of the density per nJy).
+
+        Raises:
+            ValueError: No flux is known, or a named one is not.
+        """
+        return surprise(self, bands)
+
+    def outlier_score(self) -> QTable:
+        """How odd the photometry of each galaxy is, with a p-value: columns `chi2`, `n_bands`, `p_value`.
+
+        The bands are taken one after the other, each predicted from those before it and the other evidence, with its
+        own error. The residuals of such a sequence are independent standard normal numbers if the galaxy is one of the
+        model's (Rosenblatt 1952), so that the sum of their squares follows chi squared with a degree of freedom a band:
+        a small `p_value` says that hardly any galaxy of the prior looks like this. Nothing is fitted, hence no degree
+        is lost and the p-value is uniform for galaxies of the prior, unlike those of posterior predictive replicates,
+        which use the photometry twice (Bayarri & Berger 2000, JASA 95, 1127). It costs what `log_prob_photometry` does.
+
+        A galaxy without fluxes has `n_bands` 0 and NaN.
+        """
+        return outlier_score(self)
 
     # ---- the model
 
