@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from astropy.table import Table, hstack, vstack
 
 from hf_galaxy.app.questions import Question
 from hf_galaxy.app.uploads import Loaded
+from hf_galaxy.catalogues.answers import Question as WholeQuestion
+from hf_galaxy.catalogues.answers import answers
+from hf_galaxy.catalogues.columns import plain
 from hf_galaxy.data.catalogues import Catalogue
 from hf_galaxy.data.column_names import ERROR_SUFFIX
 from hf_galaxy.data.table_io import write_table
@@ -20,7 +23,7 @@ from hf_galaxy.posterior import GalaxyPosterior
 from hf_galaxy.variables_galaxy import Variable
 
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)
-ROWS_AT_ONCE = 1024  # galaxies answered between two steps of the progress bar
+ROWS_AT_ONCE = 1024  # galaxies answered between two steps of the progress bar; a multiple of ROWS_PER_DRAW
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Answer:
         n_bands: Bands that the model was shown.
         n_evidence: Values that the answer rests on.
         n_extrapolated: Of these, values beyond the range of the training.
+        skipped: Why the row cannot be read, so that the answer is the prior; "" if it can.
         notes: What the visitor should know, a sentence each.
     """
 
@@ -80,6 +84,7 @@ class Answer:
     n_bands: int
     n_evidence: int
     n_extrapolated: int
+    skipped: str
     notes: tuple[str, ...]
 
 
@@ -115,6 +120,7 @@ def answer(galaxy: GalaxyPosterior, loaded: Loaded, question: Question, previous
         n_bands=len(shown),
         n_evidence=int(posterior.n_evidence[0]),
         n_extrapolated=int(posterior.extrapolated[0]),
+        skipped="" if row.skipped is None else str(row.skipped[0]),
         notes=tuple(notes),
     )
 
@@ -129,8 +135,8 @@ def answer_all(
     """Write the same question about every galaxy of the table to a file; the number of rows.
 
     Columns are those of ``hf-galaxy predict``: what the table had besides bands, then ``<name>_p02_5`` to
-    ``<name>_p97_5``, ``n_evidence``, ``n_extrapolated`` and ``log_prob_photometry``. Values typed by hand belong to
-    one galaxy and are left out.
+    ``<name>_p97_5``, ``n_evidence``, ``n_extrapolated``, ``log_prob_photometry`` and why a row was ``skipped``.
+    Values typed by hand belong to one galaxy and are left out.
 
     Args:
         tell: Told the share that is done.
@@ -139,18 +145,17 @@ def answer_all(
         ValueError: A given column cannot be read, or the file cannot hold the table.
     """
     asked, _ = _asked(replace(question, typed=()))
+    variables = {v.name: v for v in galaxy.variables}
+    whole = WholeQuestion(tuple(variables[name] for name in asked), LEVELS)
     catalogue = without(loaded.given(question.given), question.hidden)
     parts = []
-    for rows in _slices(len(catalogue)):
-        posterior = galaxy.condition(catalogue[rows])
-        part = Table(posterior.summary(asked, LEVELS))
-        part["log_prob_photometry"] = posterior.log_prob_photometry()
-        parts.append(part)
-        tell(rows.stop / len(catalogue))
-    answers = vstack(parts, metadata_conflicts="silent")
-    kept = _kept(loaded.table, galaxy.variables, answers.colnames)
-    write_table(hstack([kept, answers]) if kept.colnames else answers, path, overwrite=True)
-    return len(answers)
+    for start in range(0, len(catalogue), ROWS_AT_ONCE):
+        parts.append(answers(galaxy, catalogue[start : start + ROWS_AT_ONCE], whole, start)[0])
+        tell(min(start + ROWS_AT_ONCE, len(catalogue)) / len(catalogue))
+    table = vstack(parts, metadata_conflicts="silent")
+    kept, _ = plain(loaded.table, _besides_bands(loaded.table, galaxy.variables, table.colnames))
+    write_table(hstack([kept, table]) if kept.colnames else table, path, overwrite=True)
+    return len(table)
 
 
 def without(catalogue: Catalogue, hidden: Sequence[str]) -> Catalogue:
@@ -230,16 +235,10 @@ def _sed(
     )
 
 
-def _slices(n: int) -> Iterator[slice]:
-    for start in range(0, n, ROWS_AT_ONCE):
-        yield slice(start, min(start + ROWS_AT_ONCE, n))
-
-
-def _kept(table: Table, variables: Sequence[Variable], taken: Sequence[str]) -> Table:
-    """Columns of the visitor's table other than bands: identities, positions, values to compare with."""
+def _besides_bands(table: Table, variables: Sequence[Variable], taken: Sequence[str]) -> list[str]:
+    """Columns of the visitor's table that go along: identities, positions, values to compare with."""
     bands = {form for v in variables if v.kind == "flux" for form in (v.name, v.name + ERROR_SUFFIX)}
-    kept = [c for c in table.colnames if c not in bands and c not in taken]
-    return Table(table[kept]) if kept else Table()  # astropy: table[[]] has every column and no row
+    return [c for c in table.colnames if c not in bands and c not in taken]
 
 
 __all__ = ["LEVELS", "Answer", "Marginal", "Sed", "answer", "answer_all", "observed_bands", "without"]

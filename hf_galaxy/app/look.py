@@ -25,14 +25,20 @@ CSS = """
   --hg-bad-ink: #ffc3a8;
 }
 body, .gradio-container { background: var(--hg-page) !important; }
-.gradio-container { max-width: 1320px !important; margin: 0 auto !important; }
+.gradio-container { width: 100%; max-width: min(1320px, 100vw) !important; margin: 0 auto !important; }
+.gradio-container .main { width: 100%; padding: clamp(12px, 2.5vw, 30px) !important; }
 footer { display: none !important; }
-#hg-head { border-bottom: 1px solid var(--hg-rule); padding: 4px 0 14px; margin-bottom: 4px; }
+.gradio-container .main, .gradio-container main, .gradio-container .column { min-width: 0; max-width: 100%; }
+.gradio-container .html-container { padding: 0 !important; }
+#hg-notice:not(:has(.hg-error)) { display: none; }
+#hg-head { border-bottom: 1px solid var(--hg-rule); padding: 2px 0 12px; }
 #hg-head h1 { font-family: SERIF; font-size: clamp(1.55rem, 3.2vw, 2.15rem); font-weight: 600; line-height: 1.15;
   letter-spacing: -0.01em; margin: 0 0 6px; color: var(--hg-ink); }
 #hg-head p { max-width: 74ch; font-size: .98rem; line-height: 1.5; margin: 0; color: var(--hg-soft); }
-#hg-controls h3, .hg-step { font-family: SERIF; font-weight: 600; font-size: 1.08rem; color: var(--hg-ink);
-  margin: 2px 0 0; }
+h3.hg-step { font-family: SERIF; font-weight: 600; font-size: 1.08rem; color: var(--hg-ink);
+  margin: 0 0 2px; }
+.hg-text { margin: 0; font-size: .84rem; line-height: 1.45; color: var(--hg-soft); }
+.hg-text code { font-size: .8rem; }
 .hg { color: var(--hg-ink); }
 .hg-galaxy { font-family: SERIF; font-size: 1.35rem; font-weight: 600; margin: 0; color: var(--hg-ink);
   overflow-wrap: anywhere; }
@@ -56,13 +62,14 @@ footer { display: none !important; }
 .hg-panel figcaption::first-letter { text-transform: uppercase; }
 .hg-legend { font-size: .84rem; color: var(--hg-soft); margin: 2px 0 8px; display: flex; flex-wrap: wrap;
   align-items: center; gap: 4px 8px; }
-.hg-key { display: inline-block; width: 22px; height: 0; border-top: 2px solid var(--hg-blue); }
-.hg-key:not(:first-child) { margin-left: 12px; }
+.hg-legend > span { display: inline-flex; align-items: center; gap: 7px; margin-right: 10px; }
+.hg-key { flex: none; width: 22px; height: 0; border-top: 2px solid var(--hg-blue); }
 .hg-key-now { height: 9px; background: color-mix(in srgb, var(--hg-blue) 30%, transparent); }
 .hg-key-before { border-top: 2px dashed var(--hg-grey); }
 .hg-key-truth { border-top: 2px dashed var(--hg-vermilion); }
 .hg-scroll { overflow-x: auto; margin-top: 12px; background: var(--hg-card); border: 1px solid var(--hg-rule);
   border-radius: 8px; }
+.hg-table, .hg-table thead, .hg-table tbody, .hg-table tr { border: 0 !important; background: none !important; }
 .hg-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums;
   margin: 0 !important; color: var(--hg-ink); }
 .hg-table caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -82,11 +89,13 @@ footer { display: none !important; }
 #hg-bands label { padding: 2px 7px; font-size: .78rem; font-variant-numeric: tabular-nums; min-width: 76px; }
 #hg-bands label span { margin-left: 5px; }
 #hg-groups label { padding: 5px 10px; }
-#hg-file { min-height: 0; }
+#hg-saving { align-items: center; } #hg-prepare, #hg-save { min-height: 48px; max-width: 420px; }
+#hg-save { overflow-wrap: anywhere; }
 @media (max-width: 700px) {
-  .gradio-container { padding: 10px !important; }
+  #hg-main { flex-direction: column; } #hg-main > .column { min-width: 0 !important; width: 100%; }
   .hg-panels { grid-template-columns: repeat(2, 1fr); gap: 8px; }
   .hg-panel { padding: 4px 5px 6px; } .hg-panel figcaption { font-size: .78rem; }
+  .hg-table :is(th, td):nth-child(3), .hg-table :is(th, td):nth-child(7) { display: none; }
   .hg-sed { padding: 6px; } .hg-table th, .hg-table td { padding: 6px 8px; }
   .hg-facts { grid-template-columns: 1fr; gap: 1px; } .hg-facts dd { margin-bottom: 6px; }
 }
@@ -97,7 +106,7 @@ def theme() -> gr.themes.Base:
     """Gradio's plain theme in the colours and fonts of the page."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.sky,
-        neutral_hue=gr.themes.colors.stone,
+        neutral_hue=gr.themes.colors.gray,
         spacing_size=gr.themes.sizes.spacing_md,
         radius_size=gr.themes.sizes.radius_md,
         font=SANS,

@@ -16,6 +16,7 @@ from hf_galaxy.app import texts
 from hf_galaxy.app.answers import Answer, answer, answer_all, observed_bands
 from hf_galaxy.app.labels import label
 from hf_galaxy.app.look import CSS, theme
+from hf_galaxy.app.pictures import PHONE
 from hf_galaxy.app.questions import ASKED, MAX_ASKED, Question, groups, parse_typed, tick_groups, whole_groups
 from hf_galaxy.app.rendering import error_html, facts_html, galaxy_html, notes_html, posterior_html
 from hf_galaxy.app.uploads import MAX_BYTES, UNITS, Loaded, load_table
@@ -23,7 +24,7 @@ from hf_galaxy.posterior import GalaxyPosterior
 
 FORMATS = {"ECSV": ".ecsv", "FITS": ".fits", "VOTable": ".vot", "CSV": ".csv", "Parquet": ".parquet"}
 EXAMPLE_ROW = 4  # a star-forming galaxy with strong lines
-AS_IT_IS = "none is missing"
+AS_IT_IS = "every column has its unit"
 AT_ONCE = 2  # questions answered at a time; more would only share the same processors
 WAITING = 40  # visitors in the queue; a further one is told to come back
 FILES_LIVE = 3600  # seconds that an uploaded file or an answer to download is kept
@@ -72,7 +73,7 @@ class _Page:
             self._states()
             gr.HTML(texts.HEAD, elem_id="hg-head")
             self.notice = gr.HTML(elem_id="hg-notice")
-            with gr.Row(equal_height=False):
+            with gr.Row(equal_height=False, elem_id="hg-main"):
                 with gr.Column(scale=4, min_width=300, elem_id="hg-controls"):
                     self._controls()
                 with gr.Column(scale=10, min_width=330):
@@ -89,7 +90,7 @@ class _Page:
 
     def _controls(self) -> None:
         gr.HTML(texts.STEP_TABLE)
-        self.file = gr.File(label="A table of your galaxies", height=116, elem_id="hg-file")
+        self.file = gr.File(label="A table of your galaxies", height=136, elem_id="hg-file")
         self.unit = gr.Dropdown(
             [AS_IT_IS, *UNITS], value=AS_IT_IS, label="Unit of flux columns without one", elem_id="hg-unit"
         )
@@ -112,22 +113,25 @@ class _Page:
             label="Given, of this galaxy", placeholder="redshift = 0.31 ± 0.002, log_mstar = 10.5", max_lines=1,
             info="Enter to apply. Without ±, exact.", elem_id="hg-typed"
         )  # fmt: skip
-        gr.HTML(texts.STEP_SAVE)
-        self.format = gr.Dropdown(list(FORMATS), value="ECSV", label="Format", elem_id="hg-format")
-        self.prepare = gr.Button("Answer every galaxy of the table", variant="primary", elem_id="hg-prepare")
-        self.save = gr.DownloadButton("Save", visible=False, elem_id="hg-save")
-        with gr.Accordion("The model", open=False):
-            gr.HTML(facts_html(self.galaxy.facts()))
-        gr.HTML(texts.FOOT)
 
     def _answers(self) -> None:
         self.galaxy_box = gr.HTML(elem_id="hg-galaxy-box")
         self.groups = gr.CheckboxGroup(
             [], label="Bands that the model sees: untick, and watch the posteriors move", elem_id="hg-groups"
         )
-        with gr.Accordion("Band by band", open=False, elem_id="hg-band-by-band"):
+        with gr.Accordion("Band by band", elem_id="hg-band-by-band") as self.band_by_band:
             self.bands = gr.CheckboxGroup([], show_label=False, container=False, elem_id="hg-bands")
         self.posterior_box = gr.HTML(elem_id="hg-posterior-box")
+        gr.HTML(texts.STEP_SAVE)
+        with gr.Row(elem_id="hg-saving"):
+            self.format = gr.Dropdown(list(FORMATS), value="ECSV", label="Format", min_width=120, elem_id="hg-format")
+            self.prepare = gr.Button(
+                "Answer every galaxy", variant="primary", min_width=200, scale=2, elem_id="hg-prepare"
+            )
+            self.save = gr.DownloadButton("Save", visible=False, min_width=260, scale=3, elem_id="hg-save")
+        with gr.Accordion("The model", open=False):
+            gr.HTML(facts_html(self.galaxy.facts()))
+        gr.HTML(texts.FOOT)
 
     def _events(self) -> None:
         question = [self.loaded, self.answer, self.row, self.given, self.typed, self.bands, self.asked, self.window]
@@ -142,8 +146,19 @@ class _Page:
         for event in (self.asked.input, self.given.input, self.typed.submit):
             on(event, self.ask, question)
         self.file.clear(lambda: {self.notice: ""}, None, [self.notice], api_visibility="private")
-        self.blocks.load(None, None, [self.window], js="() => window.innerWidth", api_visibility="private").then(
-            self.open_example, [self.asked, self.window], self._outputs(), api_visibility="private"
+        arrived = self.blocks.load(None, None, [self.window], js="() => window.innerWidth", api_visibility="private")
+        arrived.then(
+            lambda width: gr.Accordion(open=width >= PHONE),
+            [self.window],
+            [self.band_by_band],
+            api_visibility="private",
+        )
+        arrived.then(
+            self.open_example,
+            [self.asked, self.window],
+            self._outputs(),
+            concurrency_id="ask",
+            api_visibility="private",
         )
         self.prepare.click(
             self.write_all, [self.loaded, self.answer, self.format], [self.notice, self.save, self.written],
@@ -277,7 +292,7 @@ class _Page:
         return {
             self.answer: answered,
             self.galaxy_box: galaxy_html(answered, window or 1280),
-            self.posterior_box: posterior_html(answered, self.variables),
+            self.posterior_box: posterior_html(answered, self.variables, window or 1280),
             self.save: gr.DownloadButton(visible=False),
         }
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from hf_galaxy.app.answers import Marginal, Sed
 from hf_galaxy.plotting.posterior import plot_density
@@ -34,7 +35,8 @@ INK: Mapping[str, str] = MappingProxyType(
 )
 WIDE, NARROW = (8.6, 3.5), (4.1, 3.5)  # inches of the SED on a screen and on a phone
 PHONE = 700  # pixels of the window below which it is one
-PANEL = (2.75, 2.0)
+PANEL, SMALL_PANEL = (2.75, 2.0), (1.95, 1.6)  # inches of a posterior on a screen and on a phone
+PHONE_TICKS = (1500, 2500, 4000, 6000, 9000)  # Å
 ALIVE = 1e-3  # of the peak; where a density is lower it is not shown
 
 _drawing = threading.Lock()  # matplotlib's settings and fonts belong to the process: one figure at a time
@@ -55,14 +57,19 @@ def sed_svg(sed: Sed, window: float = 1280) -> str:
             predicted=sed.predicted,
             redshift=sed.redshift,
         )
+        if window < PHONE and axes[0, 0].get_xscale() == "log":
+            axes[0, 0].xaxis.set_major_locator(FixedLocator(PHONE_TICKS))
         return _svg(figure, "Spectral energy distribution: bands observed, and what the model predicts", "sed")
 
 
-def density_svg(name: str, now: Marginal, before: Marginal | None = None, truth: float | None = None) -> str:
+def density_svg(
+    name: str, now: Marginal, before: Marginal | None = None, truth: float | None = None, window: float = 1280
+) -> str:
     """The posterior of one variable; that before as a ghost, a value to compare with as a dashed line."""
     low, median, high = now.quantiles[1:4]
+    width, height = PANEL if window >= PHONE else SMALL_PANEL
     with _drawing:
-        figure, axes = new_figure(width=PANEL[0], height=PANEL[1])
+        figure, axes = new_figure(width=width, height=height)
         ax = axes[0, 0]
         plot_density(
             ax,
@@ -76,7 +83,7 @@ def density_svg(name: str, now: Marginal, before: Marginal | None = None, truth:
         )
         ax.set_yticks([])
         ax.set_ylabel("")
-        ax.xaxis.get_major_locator().set_params(nbins=4)
+        ax.xaxis.get_major_locator().set_params(nbins=4 if window >= PHONE else 3)
         if before is not None:
             ax.plot(before.grid, before.pdf, color=GREY, linewidth=1.1, linestyle=(0, (3, 1.5)), zorder=2.5)
             ax.set_ylim(0, 1.12 * max(np.max(now.pdf), np.max(before.pdf)))

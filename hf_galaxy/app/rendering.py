@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -28,6 +29,8 @@ def notes_html(notes: Sequence[str]) -> str:
 def galaxy_html(answer: Answer, window: float = 1280) -> str:
     """Which galaxy, what the answer rests on, and its bands."""
     parts = [f'<h2 class="hg-galaxy">{escape(answer.label)}</h2>', _basis(answer)]
+    if answer.skipped:
+        parts.append(f'<p class="hg-warning" role="status">This row cannot be read: {escape(answer.skipped)}</p>')
     if answer.n_extrapolated:
         many = answer.n_extrapolated > 1
         parts.append(
@@ -50,11 +53,11 @@ def galaxy_html(answer: Answer, window: float = 1280) -> str:
     return f'<section class="hg">{"".join(parts)}</section>'
 
 
-def posterior_html(answer: Answer, variables: Mapping[str, Variable]) -> str:
+def posterior_html(answer: Answer, variables: Mapping[str, Variable], window: float = 1280) -> str:
     """The posterior of every variable asked, drawn and in numbers."""
     panels = "".join(
         f'<figure class="hg-panel" data-name="{escape(name)}">'
-        f"{density_svg(name, now, answer.before.get(name), answer.truths.get(name))}"
+        f"{density_svg(name, now, answer.before.get(name), answer.truths.get(name), window)}"
         f"<figcaption>{escape(label(variables[name]).words or name)}</figcaption></figure>"
         for name, now in answer.marginals.items()
     )
@@ -74,6 +77,11 @@ def _code(text: str) -> str:
     """Escaped text; what stands between backticks as code."""
     pieces = escape(text).split("`")
     return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def _symbol(text: str) -> str:
+    """``A_V`` with its index."""
+    return re.sub(r"_(\w+)", r"<sub>\1</sub>", escape(text))
 
 
 def _basis(answer: Answer) -> str:
@@ -98,7 +106,7 @@ def _legend(answer: Answer) -> str:
         keys.append(("hg-key-before", "before the last change"))
     if answer.truths:
         keys.append(("hg-key-truth", "value in the table, not shown to the model"))
-    items = "".join(f'<span class="hg-key {name}"></span>{text}' for name, text in keys)
+    items = "".join(f'<span><i class="hg-key {name}"></i>{text}</span>' for name, text in keys)
     return f'<p class="hg-legend">{items}</p>'
 
 
@@ -128,7 +136,7 @@ def _row(answer: Answer, variable: Variable, now: Marginal) -> str:
         cells.append(number(truth, digits, power) if np.isfinite(truth) else "")
     marked = "".join(f"<td{' class=hg-median' if i == 2 else ''}>{cell}</td>" for i, cell in enumerate(cells))
     unit = escape(unit_with_power(text.unit, power))
-    what = f'<th scope="row">{escape(text.symbol)}<small>{escape(text.words)}</small></th>'
+    what = f'<th scope="row">{_symbol(text.symbol)}<small>{escape(text.words)}</small></th>'
     return f'<tr data-name="{escape(name)}">{what}<td class="hg-unit">{unit}</td>{marked}</tr>'
 
 

@@ -10,17 +10,17 @@ narrow bands of J-PAS, broad bands and GALEX, as many of them as you have. Hide 
 each piece of evidence is worth.</p></header>"""
 
 STEP_TABLE = f"""<h3 class="hg-step">1 · Galaxies</h3>
-<p class="hg-notes">FITS, ECSV, VOTable, CSV or Parquet, at most {LIMITS} (<code>hf-galaxy predict</code> takes any
-size). Columns are named like the bands, <code>J0660</code> and <code>J0660_err</code>; NaN is not observed. Fluxes are
-corrected for Galactic extinction.</p>"""
+<p class="hg-text">FITS, ECSV, VOTable, CSV or Parquet, at most {LIMITS} (<code>hf-galaxy predict</code> takes any
+size). Columns are named like the bands, <code>J0660</code> and <code>J0660_err</code>; NaN is not observed. Correct
+fluxes for Galactic extinction.</p>"""
 
 STEP_QUESTION = '<h3 class="hg-step">2 · Question</h3>'
 
 STEP_SAVE = """<h3 class="hg-step">3 · Answers of the whole table</h3>
-<p class="hg-notes">The same question, columns given and bands hidden, about every galaxy: quantiles with units, as
+<p class="hg-text">The same question, columns given and bands hidden, about every galaxy: quantiles with units, as
 <code>hf-galaxy predict</code> writes them. A value typed for one galaxy is left out.</p>"""
 
-FOOT = """<p class="hg-notes">The simulation is the prior: no quasars, no stars, redshifts below 1. A galaxy beyond it
+FOOT = """<p class="hg-text">The simulation is the prior: no quasars, no stars, redshifts below 1. A galaxy beyond it
 is answered within it. Uploaded tables are deleted after an hour.</p>"""
 
 UNEXPECTED = "this page failed over that input, which is a fault of the page; `hf-galaxy predict` may still answer it"

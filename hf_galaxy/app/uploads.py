@@ -17,7 +17,7 @@ import pyarrow.parquet as parquet
 from astropy.table import Table
 
 from hf_galaxy.data.catalogues import Catalogue, read_catalogue
-from hf_galaxy.data.table_io import KINDS, read_table
+from hf_galaxy.data.table_io import KINDS
 from hf_galaxy.variables_galaxy import Variable
 
 MAX_BYTES = 30 * 1024**2
@@ -37,7 +37,7 @@ class Loaded:
     """A table that the page holds.
 
     Attributes:
-        catalogue: Its bands as evidence.
+        catalogue: Its bands as evidence; rows that cannot be read have none, and the reason beside them.
         name: Of the file, for messages.
         unit: That columns without one were read in, or ``None``.
         variables: The table of variables that it was read with.
@@ -74,7 +74,7 @@ class Loaded:
         if not names:
             return self.catalogue
         try:
-            return read_catalogue(self.table, self.unit, names, self.variables)
+            return read_catalogue(self.table, self.unit, names, self.variables, skip=True)
         except ValueError as error:
             raise ValueError(re.sub(r"^table:", f"{self.name}:", str(error))) from None
 
@@ -124,14 +124,14 @@ def load_table(path: str | Path, unit: str | None, variables: Sequence[Variable]
     name = name or path.name
     try:
         _check(path)
-        table, _ = read_table(path)
-        if len(table) > MAX_ROWS:
-            raise ValueError(f"{path}: {len(table):,} rows; this page takes {MAX_ROWS:,}, and {ANY_SIZE}")
-        return Loaded(read_catalogue(path, unit, (), variables), name, unit, tuple(variables))
+        catalogue = read_catalogue(path, unit, (), variables, skip=True)
+        if len(catalogue) > MAX_ROWS:
+            raise ValueError(f"{path}: {len(catalogue):,} rows; this page takes {MAX_ROWS:,}, and {ANY_SIZE}")
+        return Loaded(catalogue, name, unit, tuple(variables))
     except ValueError as error:
         message = str(error).replace(str(path), name)
         if "has no unit" in message:
-            message = message.partition("; give")[0] + "; choose the unit of columns without one, above"
+            message = message.partition("; give")[0] + "; choose it at “Unit of flux columns without one”"
         raise ValueError(message) from None
 
 
