@@ -86,14 +86,14 @@ def publish(job: Job, tell: Tell = print, dry_run: bool = False) -> dict[str, st
 
 
 def _check_job(job: Job) -> None:
-    if not (job.to or job.data_to or job.space):
-        raise ValueError("nothing to publish: give --to OWNER/NAME for a model, or --data FOLDER --data-to OWNER/NAME")
     if (job.model is None) != (job.to is None):
         raise ValueError("a model needs both its folder and --to OWNER/NAME")
     if (job.data is None) != (job.data_to is None):
         raise ValueError("a data set needs both --data FOLDER and --data-to OWNER/NAME")
     if job.space and not job.to:
         raise ValueError("--space needs --to: a Space loads the model that is published with it")
+    if not (job.to or job.data_to or job.space):
+        raise ValueError("nothing to publish: give --to OWNER/NAME for a model, or --data FOLDER --data-to OWNER/NAME")
 
 
 def _prepare(job: Job, staging: Path, tell: Tell) -> list[_Ready]:

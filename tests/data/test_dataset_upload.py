@@ -11,12 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hf_galaxy.data.dataset_card import write_card
 from hf_galaxy.data.dataset_upload import dataset_upload
-from hf_galaxy.data.features import galaxy_features
-from hf_galaxy.data.shards import LOCK_FILE, Part, Shard, write_shards
+from hf_galaxy.data.shards import LOCK_FILE
 from tests.fake_hub import FakeHub
-from tests.random_tables import arrow_table, random_table
+from tests.small_dataset import write_small_dataset
 
 # One process for all: most of its time goes into importing.
 CLIENT = """
@@ -34,24 +32,7 @@ print(load_dataset("tester/galaxies")["train"].num_rows)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Five galaxies in a shard, one row left out, a card."""
-    out = tmp_path_factory.mktemp("set")
-
-    def make(task):
-        yield Part(arrow_table(random_table(5)), [("g", "no reason")])
-
-    write_shards(out, [Shard("train-00000-of-00001", 0)], make, galaxy_features().arrow_schema, {"version": "1"})
-    write_card(
-        out,
-        title="Toy",
-        features=galaxy_features(),
-        facts={"version": "1"},
-        description="Toy.",
-        licence="other",
-        acknowledgements=[],
-        sizes={"train": 5},
-    )
-    return out
+    return write_small_dataset(tmp_path_factory.mktemp("set"))
 
 
 def test_the_hub_gets_the_folder_and_gives_it_back_and_a_refusal_is_one_line(folder, tmp_path):
