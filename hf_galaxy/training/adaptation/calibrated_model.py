@@ -5,8 +5,8 @@ Values, errors and labels of the survey's galaxies are brought to the system of 
     f' = f 10^(-0.4 z),    s' = s 10^(-0.4 z) r
 
 with a zero point z and an error ratio r for each band. The model gives the density of the coordinate t' of f'. What was
-measured is f, whose coordinate is t; its log density is that of t' plus log |dt'/dt|. Without this Jacobian a z that
-makes all fluxes small, where the coordinate is linear and densities are high, would be rewarded.
+measured is f, whose coordinate is t; its log density is that of t' plus ``log |dt'/dt|``. Without this Jacobian a z
+that makes all fluxes small, where the coordinate is linear and densities are high, would be rewarded.
 
 The loss is the mean negative log density of an answer, as ever, plus the negative log prior of z and log r divided by
 the number of values of the survey: so it is, per value, the negative log posterior of the calibration. That number is
