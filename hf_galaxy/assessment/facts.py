@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from importlib.metadata import version
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..posterior import GalaxyPosterior
 
@@ -33,8 +35,18 @@ def model_facts(galaxy: GalaxyPosterior, asked: str | None) -> dict[str, Any]:
     path = Path(asked) if asked else None
     name = "shipped checkpoint" if path is None else path.resolve().name if path.exists() else asked
     facts = {"checkpoint": name, "parameters": sum(p.numel() for p in galaxy.model.parameters())}
+    facts["weights"] = weights_digest(galaxy.model)
     seen = (galaxy.model.config.training or {}).get("galaxies_seen")
     return facts if seen is None else {**facts, "galaxies_seen": seen}
+
+
+def weights_digest(model: nn.Module) -> str:
+    """What tells these weights from all others, in whatever file they are."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _processor() -> str:
@@ -45,4 +57,4 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-__all__ = ["machine_facts", "model_facts"]
+__all__ = ["machine_facts", "model_facts", "weights_digest"]

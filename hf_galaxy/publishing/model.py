@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..checkpoints import SHIPPED, WEIGHTS, load_pretrained, save_pretrained
+from ..modeling_galaxy import GalaxyModel
 from ..repositories.committing import CARD, Upload
 from ..repositories.pickles import is_pickle, is_safetensors, refuse_pickles
 from .card import CardFacts, fill_card
@@ -52,8 +53,7 @@ def model_upload(source: ModelSource, name: str, revision: str | None, staging: 
     """
     template = _template(source)
     model, tokenizer = load_pretrained(source.folder)
-    parameters = sum(p.numel() for p in model.parameters())
-    metrics = _metrics(source, model.config.training, parameters)
+    metrics = _metrics(source, model)
     save_pretrained(model, tokenizer, staging)
     files = {path.name: path for path in sorted(staging.iterdir())}
     refuse_pickles(name, [path for path, file in files.items() if is_pickle(file)])
@@ -63,7 +63,7 @@ def model_upload(source: ModelSource, name: str, revision: str | None, staging: 
         name=name,
         revision=revision,
         config=model.config,
-        parameters=parameters,
+        parameters=sum(p.numel() for p in model.parameters()),
         size=files[WEIGHTS].stat().st_size,
         metrics=metrics,
         shipped=_digest(source.folder / WEIGHTS) == _digest(SHIPPED / WEIGHTS),
@@ -87,7 +87,7 @@ def _template(source: ModelSource) -> str:
     raise ValueError(f"{source.folder}: has no {TEMPLATE}, nor is hf_galaxy run from a clone: give --card FILE")
 
 
-def _metrics(source: ModelSource, training: dict | None, parameters: int) -> Metrics | None:
+def _metrics(source: ModelSource, model: GalaxyModel) -> Metrics | None:
     if not source.evaluated:
         return None
     file = source.metrics or source.folder / METRICS
@@ -96,7 +96,7 @@ def _metrics(source: ModelSource, training: dict | None, parameters: int) -> Met
             f"{source.folder}: has no {METRICS}; give --metrics FILE (hf-galaxy evaluate --model {source.folder} -o "
             "FOLDER writes one), or --no-metrics to publish a model that nobody has measured"
         )
-    return read_metrics(file, training, parameters)
+    return read_metrics(file, model)
 
 
 def _text(path: Path | None) -> str | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..assessment.facts import weights_digest
 from ..evaluation.report import SECTIONS, read_report
+from ..modeling_galaxy import GalaxyModel
 
 PAGE_NAMES = ("photoz", "properties", "pit", "coverage", "joint", "lines")
 FOLDER = "plots"
@@ -36,14 +38,13 @@ class Metrics:
     pages: Mapping[str, Page]
 
 
-def read_metrics(file: str | Path, training: Mapping[str, Any] | None, parameters: int) -> Metrics:
+def read_metrics(file: str | Path, model: GalaxyModel) -> Metrics:
     """The evaluation of a model, from metrics.json and the PNG beside it.
 
     Args:
         file: Of ``hf-galaxy evaluate``. Its pages are ``<kind>_<page>.png`` beside it, or
             ``<stem of the file>_<kind>_<page>.png``.
-        training: ``config.training`` of the model.
-        parameters: Number of weights of the model.
+        model: That it is to be of.
 
     Raises:
         ValueError: It is no report, lacks a section, or is of another model.
@@ -56,10 +57,14 @@ def read_metrics(file: str | Path, training: Mapping[str, Any] | None, parameter
     report = read_report(file)
     if missing := [name for name in SECTIONS if not report.get(name)]:
         raise ValueError(f"{file}: lacks {missing[0]}; hf-galaxy evaluate writes it")
-    own = {"parameters": parameters, "galaxies_seen": (training or {}).get("galaxies_seen")}
+    own = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "galaxies_seen": (model.config.training or {}).get("galaxies_seen"),
+        "weights": weights_digest(model),
+    }
     for name, value in own.items():
         told = report["model"].get(name)
-        if told != value:
+        if told != value and not (name == "weights" and told is None):  # which older evaluations do not tell
             raise ValueError(
                 f"{file}: is of another model: {name} {told}, and this one has {value}; evaluate this one "
                 "(hf-galaxy evaluate), or --no-metrics"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from hf_galaxy import GalaxyPosterior, GalaxyTokenizer
+from hf_galaxy.assessment.facts import model_facts
 from hf_galaxy.checkpoints import SHIPPED, WEIGHTS, load_pretrained
 from hf_galaxy.evaluation.tables import contents
 from hf_galaxy.publishing.card import HAND_WRITTEN, PLACES, CardFacts, fill_card, size_text, training_text
@@ -22,10 +24,14 @@ REPORT = json.loads(ACCURACY.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def shipped() -> CardFacts:
-    model, _ = load_pretrained()
+def model():
+    return load_pretrained()[0]
+
+
+@pytest.fixture(scope="module")
+def shipped(model) -> CardFacts:
     parameters = sum(p.numel() for p in model.parameters())
-    metrics = read_metrics(ACCURACY, model.config.training, parameters)
+    metrics = read_metrics(ACCURACY, model)
     size = (SHIPPED / WEIGHTS).stat().st_size
     return CardFacts("tester/galaxy", "v1", model.config, parameters, size, metrics, shipped=True)
 
@@ -113,16 +119,24 @@ def test_what_the_template_tells_of_the_shipped_model_is_true(shipped):
             "is of another model: parameters 5, and this one has 1299912",
         ),
         ({"model": {"parameters": 1299912}}, "is of another model: galaxies_seen None, and this one has 2000000"),
+        ({"model": {**REPORT["model"], "weights": "f00"}}, "is of another model: weights f00, and this one has"),
         ({"metrics": {}}, "lacks metrics; hf-galaxy evaluate writes it"),
         ({"format": 7}, "not a report of format 1"),
     ],
 )
-def test_metrics_of_another_model_are_refused(shipped, tmp_path, change, why):
+def test_metrics_of_another_model_are_refused(model, tmp_path, change, why):
     (tmp_path / "metrics.json").write_text(json.dumps({**REPORT, **change}))
     with pytest.raises(ValueError, match=f"metrics.json: {why}"):
-        read_metrics(tmp_path / "metrics.json", shipped.config.training, shipped.parameters)
+        read_metrics(tmp_path / "metrics.json", model)
 
 
-def test_metrics_that_are_not_there(tmp_path):
+def test_metrics_of_these_weights(model, tmp_path):
+    facts = model_facts(GalaxyPosterior(model, GalaxyTokenizer()), None)
+    (tmp_path / "metrics.json").write_text(json.dumps({**REPORT, "model": facts}))
+    read_metrics(tmp_path / "metrics.json", model)
+    assert len(facts["weights"]) == 16
+
+
+def test_metrics_that_are_not_there(model, tmp_path):
     with pytest.raises(ValueError, match=r"nowhere\.json: there is no such file; hf-galaxy evaluate"):
-        read_metrics(tmp_path / "nowhere.json", {}, 1)
+        read_metrics(tmp_path / "nowhere.json", model)
