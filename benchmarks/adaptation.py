@@ -46,8 +46,13 @@ VARIANTS: dict[str, tuple[int, bool, dict[str, Any]]] = {
     "all labels": (0, True, {"adaptation": {"weights": "full", "labelled": 0.0}, "lr": 2e-4}),
 }
 REAL_REDSHIFTS = 40
-REAL_VARIANTS = {"photometry": 0, f"{REAL_REDSHIFTS} redshifts": REAL_REDSHIFTS}
-REAL_SETTINGS = {"steps": 150, "batch_size": 64, "adaptation": {"weights": "none"}}  # few galaxies: few steps
+# name: (galaxies with a redshift, weights that move)
+REAL_VARIANTS = {
+    "photometry": (0, "none"),
+    f"{REAL_REDSHIFTS} redshifts": (REAL_REDSHIFTS, "none"),
+    f"{REAL_REDSHIFTS} redshifts, weights": (REAL_REDSHIFTS, "full"),
+}
+REAL_SETTINGS = {"steps": 150, "batch_size": 64}  # few galaxies: few steps
 SEED_OF_REPLAY, SEED_OF_OLD = 31, 32
 
 
@@ -94,7 +99,7 @@ def run(given: Namespace, folder: Path) -> dict[str, Any]:
     if real is not None:
         metrics["real"] = real_metrics(galaxy, real, done)
         data["real"] = f"{len(real)} FORS2 galaxies of ${REAL_DATA}, {FOLDS} folds, {real.refused} spectra refused"
-        data["real_settings"] = REAL_SETTINGS
+        data["real_settings"] = {**REAL_SETTINGS, "variants": REAL_VARIANTS}
     return assemble_report(model=model_facts(galaxy, given.model), data=data, machine=machine_facts(), metrics=metrics)
 
 
@@ -216,10 +221,10 @@ def real_jobs(base: str, replay: Path, folder: Path, survey: RealSurvey) -> dict
     """Each third of the galaxies in turn is tested by a model that was adapted to the others."""
     jobs = {}
     for fold, (train, test) in enumerate(folds(len(survey), seed=0)):
-        for i, (name, count) in enumerate(REAL_VARIANTS.items()):
+        for i, (name, (count, weights)) in enumerate(REAL_VARIANTS.items()):
             data = survey.write(train, folder / f"real_{fold}_{i}", count)
             out = folder / f"real_model_{fold}_{i}"
-            settings = {**REAL_SETTINGS, "seed": fold}
+            settings = {**REAL_SETTINGS, "seed": fold, "adaptation": {"weights": weights}}
             jobs[f"FORS2 {name} {fold}"] = Job(base, data, replay, out, {"test": survey.test(test, SURVEY)}, settings)
     return jobs
 

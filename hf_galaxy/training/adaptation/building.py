@@ -52,6 +52,12 @@ def build_adaptation(settings: TrainSettings) -> Loop:
     held = hold_back(survey.table, chosen.checked, settings.seed)
     if held is not None:
         source, survey = BlankedSource(source, held), replace(survey, table=held.blank(survey.table))
+    elif chosen.zero_points:
+        warnings.warn(
+            "--stage adapt: too few redshifts of the survey to hold some back, so nothing tells if its zero points "
+            "make redshifts better or worse; add galaxies of it with redshifts (20 will do), or compare before and "
+            "after with hf-galaxy evaluate"
+        )
     if chosen.weights != "none" and not _has_replay(tables, settings):
         warnings.warn(
             "--stage adapt without replay: the model may forget what it knew; add --data SURVEY SIMULATED:0.5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,3 +134,11 @@ def test_the_record_says_what_was_borne_out(adapt, tmp_path):
     assert borne_out[str(adapted["strength"])] == max(borne_out.values())
     with loop.average, loop.raw.at(adapted["strength"]):
         assert config["calibration"]["mine"] == loop.raw.calibration().to_dict()
+
+
+@pytest.mark.parametrize("chosen, warned", [({}, True), ({"zero_points": False}, False)])
+def test_zero_points_that_nothing_can_check_are_warned_of(adapt, chosen, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        adapt("survey", adaptation={"survey": "mine", **chosen})
+    assert any("too few redshifts" in str(w.message) for w in caught) == warned
