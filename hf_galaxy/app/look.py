@@ -30,6 +30,9 @@ body, .gradio-container { background: var(--hg-page) !important; }
 footer { display: none !important; }
 .gradio-container .main, .gradio-container main, .gradio-container .column { min-width: 0; max-width: 100%; }
 .gradio-container .html-container { padding: 0 !important; }
+#hg-notice { position: fixed; left: 50%; bottom: 14px; transform: translateX(-50%); width: min(760px, 94vw) !important;
+  min-width: 0; z-index: 60; }
+#hg-notice .hg-error { margin: 0; box-shadow: 0 6px 26px rgb(0 0 0 / 22%); }
 #hg-notice:not(:has(.hg-error)) { display: none; }
 #hg-head { border-bottom: 1px solid var(--hg-rule); padding: 2px 0 12px; }
 #hg-head h1 { font-family: SERIF; font-size: clamp(1.55rem, 3.2vw, 2.15rem); font-weight: 600; line-height: 1.15;

@@ -62,6 +62,13 @@ def _guarded(handler: Callable[..., Updates]) -> Callable[..., Updates]:
     return wrapper
 
 
+def _there(loaded: Loaded | None) -> Loaded:
+    """The table; after an hour without a question it is gone."""
+    if loaded is None:
+        raise ValueError("there is no table here (any more); upload one, or choose the example")
+    return loaded
+
+
 class _Page:
     def __init__(self, galaxy: GalaxyPosterior, example: Path | None) -> None:
         self.galaxy, self.example = galaxy, example
@@ -136,7 +143,7 @@ class _Page:
     def _events(self) -> None:
         question = [self.loaded, self.answer, self.row, self.given, self.typed, self.bands, self.asked, self.window]
         table = [self.file, self.unit, self.asked, self.window]
-        on = functools.partial(self._on)
+        on = self._on
         on(self.file.upload, self.open_file, table)
         on(self.unit.input, self.open_file, table)
         on(self.show_example.click, self.open_example, [self.asked, self.window])
@@ -203,9 +210,8 @@ class _Page:
     @_guarded
     def change_row(self, loaded: Loaded | None, previous: Answer | None, row: str, *rest: Any) -> Updates:
         """Another galaxy: the same bands stay hidden, values typed for the one before go."""
-        if loaded is None:
-            return {}
         given, _, _, asked, window = rest
+        loaded = _there(loaded)
         found = loaded.row(row)
         hidden = previous.question.hidden if previous and previous.key == loaded.key else ()
         question = Question(found, tuple(asked), tuple(given), (), hidden)
@@ -222,8 +228,7 @@ class _Page:
     def change_groups(self, chosen: list[str], *question: Any) -> Updates:
         """Bands ticked by groups."""
         loaded, row, (ticked, asked, window) = question[0], question[2], question[5:]
-        if loaded is None:
-            return {}
+        loaded = _there(loaded)
         ticked = tick_groups(chosen, ticked, observed_bands(loaded, loaded.row(row)))
         return {**self._asked(*question[:5], ticked, asked, window), self.bands: ticked}
 
@@ -232,6 +237,7 @@ class _Page:
         """Other variables asked or given."""
         return self._asked(*question)
 
+    @_guarded
     def write_all(
         self,
         loaded: Loaded | None,
@@ -240,18 +246,21 @@ class _Page:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Updates:
         """A file with the answers of all galaxies of the table to the question that the page shows."""
-        if loaded is None or shown is None:
-            return {self.notice: error_html("there is no answer yet; choose a table first")}
+        loaded = _there(loaded)
+        if shown is None:
+            raise ValueError("there is no answer yet; ask something first")
         folder = Path(tempfile.mkdtemp(dir=self.outbox.name))
         path = folder / f"{Path(loaded.name).stem}_posteriors{FORMATS[kind]}"
         try:
             n = answer_all(self.galaxy, loaded, shown.question, path, lambda done: progress(done, "answering"))
-        except (ValueError, OSError) as error:
-            message = str(error).replace(str(path), path.name)
-            return {self.notice: error_html(message), self.save: gr.DownloadButton(visible=False), self.written: folder}
+        except Exception as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, (ValueError, OSError)):
+                raise ValueError(str(error).replace(str(path), path.name)) from None
+            raise
         size = path.stat().st_size / 1024
         text = f"Save {path.name} ({n:,} galaxies, {size:,.0f} kB)"
-        return {self.notice: "", self.save: gr.DownloadButton(text, value=path, visible=True), self.written: folder}
+        return {self.save: gr.DownloadButton(text, value=path, visible=True), self.written: folder}
 
     def forget(self, folder: Path | None) -> None:
         """Remove the file that Gradio has taken a copy of."""
@@ -262,7 +271,10 @@ class _Page:
 
     def _opened(self, loaded: Loaded, row: int, asked: list[str], window: float) -> Updates:
         labels = loaded.labels()
-        found = answer(self.galaxy, loaded, Question(row, tuple(asked)))
+        try:
+            shown = self._shown(answer(self.galaxy, loaded, Question(row, tuple(asked))), window)
+        except ValueError as error:  # the table is there, and the question has no meaning
+            shown = {**self._no_answer(), self.notice: error_html(str(error))}
         count = f"{loaded.name}: {len(loaded):,} galaxies" if len(loaded) > 1 else f"{loaded.name}: one galaxy"
         given = [(label(self.variables[name]).line, name) for name in loaded.givable if name in self.variables]
         return {
@@ -272,15 +284,14 @@ class _Page:
             self.given: gr.CheckboxGroup(given, value=[], visible=bool(given)),
             self.typed: "",
             **self._band_choices(loaded, row, ()),
-            **self._shown(found, window),
+            **shown,
         }
 
     def _asked(
         self, loaded: Loaded | None, previous: Answer | None, row: str, given: list[str], typed: str,
         ticked: list[str], asked: list[str], window: float
     ) -> Updates:  # fmt: skip
-        if loaded is None:
-            raise ValueError("there is no table; upload one, or choose the example")
+        loaded = _there(loaded)
         found = loaded.row(row)
         bands = observed_bands(loaded, found)
         hidden = tuple(b.name for b in bands if b.name not in ticked)
@@ -308,16 +319,17 @@ class _Page:
     def _nothing(self) -> Updates:
         return {
             self.loaded: None,
-            self.answer: None,
             self.report: "",
             self.row: gr.Dropdown([], value=None),
             self.given: gr.CheckboxGroup([], value=[], visible=False),
             self.groups: gr.CheckboxGroup([], value=[]),
             self.bands: gr.CheckboxGroup([], value=[]),
-            self.galaxy_box: "",
-            self.posterior_box: "",
-            self.save: gr.DownloadButton(visible=False),
+            **self._no_answer(),
         }
+
+    def _no_answer(self) -> Updates:
+        empty = {self.answer: None, self.galaxy_box: "", self.posterior_box: ""}
+        return {**empty, self.save: gr.DownloadButton(visible=False)}
 
 
 __all__ = ["build", "launch"]
