@@ -136,11 +136,12 @@ def _real(ax: Axes, found: dict[str, Any]) -> None:
         for i, key in enumerate(keys):
             value, low, high = found[name]["change"][key]
             bars = {"xerr": [[value - low], [high - value]], "label": label if i == 0 else None}
-            ax.errorbar(value, 0.15 - i - 0.3 * j, fmt="s^"[j], color=(BLUE, VERMILION)[j], ms=4, lw=1, **bars)
+            color, marker = ((BLUE, "s"), (VERMILION, "^"), (GREEN, "D"))[j]
+            ax.errorbar(value, 0.2 - i - 0.2 * j, fmt=marker, color=color, ms=4, lw=1, **bars)
     ax.axvline(0, 0, 0.72, color=GREY, lw=0.6)
     ax.set_yticks(-np.arange(len(keys)), labels=labels)
     ax.yaxis.set_ticks([], minor=True)
-    ax.set(ylim=(-len(keys) + 0.5, 1.9), xlabel="FORS2: change, and 95 %")
+    ax.set(ylim=(-len(keys) + 0.5, 2.2), xlabel="FORS2: change, and 95 %")
     ax.legend(loc="upper left", fontsize=7.5, handlelength=1.0)
 
 
