@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
@@ -14,45 +15,184 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hf_galaxy.data.catalogues import Catalogue
-from hf_galaxy.plotting.posterior import plot_marginals
+from hf_galaxy.information import STRETCH, information, stretches
+from hf_galaxy.plotting.information import plot_information, plot_surprise
+from hf_galaxy.plotting.posterior import plot_density, plot_joint, plot_marginals
 from hf_galaxy.plotting.sed import PREDICTED_LEVELS, plot_sed
-from hf_galaxy.plotting.style import new_figure
+from hf_galaxy.plotting.style import PAGE_WIDTH, new_figure, styled
+from hf_galaxy.plotting.wavelength import ULTRAVIOLET_LIMIT
 from hf_galaxy.posterior import GalaxyPosterior
+from hf_galaxy.variables_galaxy import Variable
 
 FOLDS = 4  # parts of the bands that are hidden in turn
 PANELS_IN_A_ROW = 4
+ONE_SIGMA = 0.6827
+DRAWS = 5000
+NEXT_SNR = 10.0  # of a band that might be observed next
+LEAST_FLUX = 10.0  # nJy, where the predicted one is next to nothing
+BROAD = 0.05  # half width of a 68 % interval of the redshift over 1 + z beyond which no line is marked
+# Column of a table to compare with, and what its value is called.
+COMPARISONS = (("true_{}", "true"), ("{}_spec", "spectroscopic"), ("{}", "catalogue"))
+NAMES_OF_ROWS = ("id", "ID", "name", "NAME", "TILE_NUMBER", "objid", "OBJID", "targetid", "TARGETID")
 
 
-def galaxy_figure(galaxy: GalaxyPosterior, row: Catalogue, names: Sequence[str] = ("redshift",)) -> Figure:
+class Marked(NamedTuple):
+    """A redshift to mark lines at: its value, the interval it lies in, or None, and what it is."""
+
+    value: float
+    interval: tuple[float, float] | None
+    label: str
+
+
+@styled
+def galaxy_figure(
+    galaxy: GalaxyPosterior, row: Catalogue, names: Sequence[str] = ("redshift",), hidden: Sequence[str] = ()
+) -> Figure:
     """One galaxy: its bands over what the model predicts for each from the others, and posterior densities.
 
     Args:
         galaxy: The model.
         row: A catalogue of one row; its redshift or properties, true, spectroscopic or given, are marked.
         names: Properties whose density is drawn.
+        hidden: Bands that are kept from the model, drawn hollow.
     """
     columns = min(len(names), PANELS_IN_A_ROW)
     rows = -(-len(names) // columns)
-    figure, axes = new_figure(1 + rows, columns, width=7.1, height=3.6 + 2.0 * rows, height_ratios=[1.7, *[1.0] * rows])
+    height = 3.6 + 1.9 * rows
+    figure, axes = new_figure(1 + rows, columns, width=PAGE_WIDTH, height=height, height_ratios=[1.8, *[1.0] * rows])
     for ax in axes[0]:
         ax.remove()
     sed_ax = figure.add_subplot(axes[0, 0].get_gridspec()[0, :])
-    draw_sed(sed_ax, galaxy, row)
-    draw_densities(axes[1:], galaxy.condition(row), row.table, names)
+    draw_sed(sed_ax, galaxy, row, hidden)
+    _title(sed_ax, row)
+    draw_densities(axes[1:], galaxy.condition(hide(row, hidden)), row.table, names)
+    figure.align_xlabels(axes[1:])
     return figure
 
 
-def draw_sed(ax: Axes, galaxy: GalaxyPosterior, row: Catalogue, hidden: Sequence[str] = ()) -> Axes:
-    """The bands of one galaxy over their prediction: of `hidden` bands from the others, or else of each band from
-    the bands of the other folds.
+@styled
+def density_figure(galaxy: GalaxyPosterior, rows: Catalogue, names: Sequence[str] = ("redshift",)) -> Figure:
+    """Density of a property, by default p(z), of some galaxies: mode, 68 % highest-density region, truth, odds.
+
+    Args:
+        rows: A panel each; of several properties, a row of panels each.
     """
-    bands = [v for v in galaxy.variables if v.kind == "flux"]
-    place = {name: i for i, name in enumerate(row.names)}
-    flux, error = (
-        np.array([table[0, place[b.name]] if b.name in place else np.nan for b in bands])
-        for table in (row.values, row.errors)
+    panels = len(rows) * len(names)
+    columns = len(names) if len(names) > 1 else min(panels, 3)
+    width = 3.9 if panels == 1 else PAGE_WIDTH
+    lines = -(-panels // columns)
+    figure, axes = new_figure(lines, columns, width=width, height=2.9 if panels == 1 else 0.3 + 2.1 * lines)
+    for i, ax in enumerate(axes.ravel()):
+        if i >= panels:
+            ax.set_axis_off()
+            continue
+        place, name = divmod(i, len(names)) if len(names) > 1 else (i, 0)
+        _density_panel(ax, galaxy.condition(rows[[place]]), rows[[place]], names[name])
+        if i % columns:
+            ax.set_ylabel("")
+    handles = {}
+    for ax in axes.ravel()[:panels]:
+        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles), columnspacing=1.4)
+    return figure
+
+
+@styled
+def corner_figure(
+    galaxy: GalaxyPosterior, row: Catalogue, names: Sequence[str], draws: int = DRAWS, seed: int = 0
+) -> Figure:
+    """Joint draws of some properties of one galaxy, each pair and each alone, with the truth where it is known.
+
+    Raises:
+        ValueError: Fewer than two properties.
+    """
+    if len(names) < 2:
+        raise ValueError(f"a corner plot shows pairs: ask two properties or more, not {', '.join(names) or 'none'}")
+    samples = {name: drawn[0] for name, drawn in galaxy.condition(row).sample(draws, names, seed).items()}
+    truths = {name: comparison(row.table, name) for name in names}
+    truths = {name: value for name, value in truths.items() if value is not None}
+    side = min(PAGE_WIDTH, 1.5 * len(names) + 0.6)
+    figure, axes = new_figure(len(names), len(names), width=side, height=side)
+    figure.get_layout_engine().set(wspace=0.02, hspace=0.02, w_pad=0.02, h_pad=0.02)
+    plot_joint(axes, samples, truths=truths)
+    figure.align_labels(axes)
+    lines = [name_of(row), f"{draws:,} joint draws; contours hold 68 and 95 %".replace(",", "\u2009")]
+    label = next((word for name in truths for word in [_comparison(row.table, name)[1]]), None)
+    lines += [f"dashed: {label}"] if label else []
+    figure.text(0.98, 0.98, "\n".join(lines), ha="right", va="top", fontsize=8.5, linespacing=1.4)
+    return figure
+
+
+@styled
+def information_figure(galaxy: GalaxyPosterior, row: Catalogue, names: Sequence[str] = ("redshift",)) -> Figure:
+    """Which bands informed the answers: the bands of a galaxy, what each brought or would bring, and which is odd."""
+    posterior = galaxy.condition(row)
+    bands, _, _ = _fluxes(galaxy, row)
+    shown = [b for b in bands if b.name in row.names and row.observed[0, row.names.index(b.name)]]
+    if len(shown) < 2:
+        raise ValueError(f"{row.source}: this galaxy has {len(shown)} bands; what each brought needs two or more")
+    seen = [b.name for b in shown]
+    alone = information(posterior, [[name] for name in seen], names)[0]
+    around = information(posterior, stretches(shown, seen), names)[0]
+    whole = information(posterior, [seen], names)[0, 0]
+    panels = len(names) + 2
+    figure, axes = new_figure(
+        panels, 1, width=PAGE_WIDTH, height=2.6 + 1.25 * (panels - 1), height_ratios=[2.1, *[1.0] * (panels - 1)]
     )
+    figure.get_layout_engine().set(hspace=0.01, h_pad=0.02)
+    top, *below = axes[:, 0]
+    draw_sed(top, galaxy, row, below=below)
+    _title(top, row)
+    pivot, width = [b.pivot for b in bands], [b.width for b in bands]
+    place = [bands.index(b) for b in shown]
+    for i, (ax, name) in enumerate(zip(below, names, strict=False)):
+        brought, together = np.full((2, len(bands)), np.nan)
+        brought[place], together[place] = alone[:, i], around[:, i]
+        plot_information(
+            ax, pivot, width, brought, stretch=together, name=name, legend=i == 0,
+            stretch_label=f"all within {STRETCH:g} Å", note=f"all bands {whole[i]:.2f} nat",
+            expected=expected_information(posterior, bands, name), expected_label=f"expected at S/N {NEXT_SNR:g}",
+        )  # fmt: skip
+    table = posterior.surprise(seen)
+    residual = dict(zip(table["band"], table["residual"], strict=True))
+    plot_surprise(below[-1], [b.pivot for b in shown], [residual[name] for name in seen], seen)
+    figure.align_ylabels(axes[:, 0])
+    return figure
+
+
+def expected_information(
+    posterior: GalaxyPosterior, bands: Sequence[Variable], name: str, snr: float = NEXT_SNR
+) -> np.ndarray:
+    """(n_band,) information in nats that the first galaxy's unobserved bands are expected to bring about a property.
+
+    Args:
+        snr: Signal-to-noise ratio, at the predicted flux, that they would be observed with.
+    """
+    known = posterior.evidence.known[0]
+    missing = [b.name for b in bands if not known[posterior.evidence.column(b)]]
+    gain = np.full(len(bands), np.nan)
+    if not missing or known[posterior.evidence.column(posterior.tokenizer.variable(name))]:
+        return gain
+    flux = posterior.quantiles_of(missing, [0.5])[0, :, 0]
+    errors = {band: max(float(f), LEAST_FLUX) / snr for band, f in zip(missing, flux, strict=True)}
+    found = posterior.information_gain(name, missing, errors)
+    for i, band in enumerate(bands):
+        gain[i] = found[band.name][0] if band.name in found else np.nan
+    return gain
+
+
+def draw_sed(
+    ax: Axes, galaxy: GalaxyPosterior, row: Catalogue, hidden: Sequence[str] = (), below: Sequence[Axes] = ()
+) -> Axes:
+    """The bands of one galaxy over their prediction: of `hidden` bands from the others, or else of each band from
+    the bands of the other folds. Ultraviolet bands are shown if they are observed.
+
+    Args:
+        below: Panels that share the wavelength axis.
+    """
+    bands, flux, error = _fluxes(galaxy, row)
     names = [b.name for b in bands]
+    lines = line_redshift(galaxy.condition(hide(row, hidden)), row)
     return plot_sed(
         ax,
         [b.pivot for b in bands],
@@ -61,8 +201,37 @@ def draw_sed(ax: Axes, galaxy: GalaxyPosterior, row: Catalogue, hidden: Sequence
         error,
         used=[name not in hidden for name in names],
         predicted=predict_hidden(galaxy, row, names, PREDICTED_LEVELS, hidden),
-        redshift=comparison(row.table, "redshift"),
+        redshift=lines and lines.value,
+        redshift_interval=lines and lines.interval,
+        redshift_label=lines.label if lines else "",
+        below=below,
     )
+
+
+def line_redshift(posterior: GalaxyPosterior, row: Catalogue) -> Marked | None:
+    """Where to mark lines: at the redshift that is known, or else at the mode of the posterior if that is sharp."""
+    found = _comparison(row.table, "redshift")
+    if found is not None:
+        value, word = found
+        return Marked(value, None, f"lines at the {word} redshift {value:.3f}")
+    mode, (low, high) = posterior.mode("redshift")[0], posterior.interval("redshift")[0]
+    if 0.5 * (high - low) > BROAD * (1 + mode):
+        return None
+    return Marked(float(mode), (float(low), float(high)), f"lines at the posterior mode, $z = {mode:.3f}$")
+
+
+def hide(row: Catalogue, names: Sequence[str]) -> Catalogue:
+    """A catalogue without some of its evidence."""
+    columns = [row.names.index(name) for name in names if name in row.names]
+    values, errors = row.values.copy(), row.errors.copy()
+    values[:, columns] = errors[:, columns] = np.nan
+    return replace(row, values=values, errors=errors)
+
+
+def name_of(row: Catalogue) -> str:
+    """What the first row is called in its table, if it is."""
+    found = [c for c in NAMES_OF_ROWS if c in row.table.colnames]
+    return str(row.table[found[0]][0]) if found else ""
 
 
 def predict_hidden(
@@ -84,22 +253,20 @@ def predict_hidden(
         if name in row.names:
             values[part, row.names.index(name)] = np.nan
     rows = replace(rows, values=values, errors=np.where(np.isnan(values), np.nan, rows.errors))
-    posterior = galaxy.condition(rows)
-    quantiles = posterior.quantiles_of(bands, levels)
+    quantiles = galaxy.condition(rows).quantiles_of(bands, levels)
     return np.stack([quantiles[fold.get(name, 0), i] for i, name in enumerate(bands)])
 
 
 def draw_densities(axes: np.ndarray, posterior: GalaxyPosterior, table: Table, names: Sequence[str]) -> None:
     """A panel for the density of each property of the first galaxy, with the value of the table to compare with."""
-    densities, medians, intervals, truths = {}, {}, {}, {}
-    for name in names:
-        densities[name] = density(posterior, name)
-        lower, medians[name], upper = posterior.quantiles(name, [0.16, 0.5, 0.84])[0]
-        intervals[name] = lower, upper
-        truth = comparison(table, name)
-        if truth is not None:
-            truths[name] = truth
-    plot_marginals(axes, densities, truths=truths, medians=medians, intervals=intervals)
+    truths = {name: comparison(table, name) for name in names}
+    plot_marginals(
+        axes,
+        {name: density(posterior, name) for name in names},
+        truths={name: value for name, value in truths.items() if value is not None},
+        medians={name: posterior.quantiles(name, [0.5])[0, 0] for name in names},
+        intervals={name: posterior.regions(name, ONE_SIGMA)[0][:, :2] for name in names},
+    )
 
 
 def density(posterior: GalaxyPosterior, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -113,11 +280,67 @@ def density(posterior: GalaxyPosterior, name: str) -> tuple[np.ndarray, np.ndarr
 
 def comparison(table: Table, name: str) -> float | None:
     """The value in the first row to compare with, if the table has one: true, spectroscopic, or of that name."""
-    for column in (f"true_{name}", f"{name}_spec", name):
-        if column in table.colnames:
+    found = _comparison(table, name)
+    return found and found[0]
+
+
+def _comparison(table: Table, name: str) -> tuple[float, str] | None:
+    for form, word in COMPARISONS:
+        if (column := form.format(name)) in table.colnames:
             value = np.ma.filled(np.ma.asarray(table[column][:1], dtype=float), np.nan)[0]
-            return float(value) if np.isfinite(value) else None
+            return (float(value), word) if np.isfinite(value) else None
     return None
 
 
-__all__ = ["comparison", "density", "draw_densities", "draw_sed", "galaxy_figure", "predict_hidden"]
+def _fluxes(galaxy: GalaxyPosterior, row: Catalogue) -> tuple[list[Variable], np.ndarray, np.ndarray]:
+    """Bands to show, fluxes and errors (nJy) of the first row; of the ultraviolet only what is observed."""
+    place = {name: i for i, name in enumerate(row.names)}
+    bands = [v for v in galaxy.variables if v.kind == "flux"]
+    bands = [
+        b for b in bands
+        if b.pivot > ULTRAVIOLET_LIMIT or (b.name in place and np.isfinite(row.values[0, place[b.name]]))
+    ]  # fmt: skip
+    flux, error = (
+        np.array([table[0, place[b.name]] if b.name in place else np.nan for b in bands])
+        for table in (row.values, row.errors)
+    )
+    return bands, flux, error
+
+
+def _density_panel(ax: Axes, posterior: GalaxyPosterior, row: Catalogue, name: str) -> None:
+    """Density, mode, highest-density region and figures of merit of one galaxy."""
+    regions, mode = posterior.regions(name, ONE_SIGMA)[0], posterior.mode(name)[0]
+    median, found = posterior.quantiles(name, [0.5])[0, 0], _comparison(row.table, name)
+    digits = int(np.clip(1 - np.floor(np.log10(regions[-1, 1] - regions[0, 0])), 0, 5))
+    pieces = r" $\cup$ ".join(f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high, _ in regions)
+    lines = [f"mode {mode:.{digits}f}   median {median:.{digits}f}"]
+    if name == "redshift":
+        lines[0] += f"   odds {posterior.odds()[0]:.2f}"
+    lines.append(f"68 % {pieces}")
+    plot_density(
+        ax, *density(posterior, name), truth=found and found[0], interval=regions[:, :2], median=mode, label=name,
+        interval_label="68 %, highest density", median_label="mode", truth_label=found[1] if found else None,
+        note="\n".join(lines),
+    )  # fmt: skip
+    ax.set_title(name_of(row), fontsize=8.5, pad=4)
+    ax.xaxis.get_major_locator().set_params(nbins=5)
+
+
+def _title(ax: Axes, row: Catalogue) -> None:
+    if name := name_of(row):
+        ax.set_title(name, fontsize=9, loc="left", pad=14)
+
+
+__all__ = [
+    "comparison",
+    "corner_figure",
+    "density",
+    "draw_densities",
+    "draw_sed",
+    "galaxy_figure",
+    "hide",
+    "information_figure",
+    "line_redshift",
+    "predict_hidden",
+    "density_figure",
+]

@@ -1,4 +1,4 @@
-"""What each part of the evidence said: the information that a band, or a stretch of the spectrum, brought about a property.
+"""What each part of the evidence said: the information that a band, or a stretch of the spectrum, brought.
 
 The information that a part brought, when all the rest was known, is the relative entropy
 
@@ -103,7 +103,7 @@ def _nodes(density: MixtureDensity) -> tuple[Tensor, Tensor]:
 def _of_one(
     posterior: GalaxyPosterior, galaxy: int, parts: Sequence[Sequence[int]], names: Sequence[str]
 ) -> np.ndarray:
-    """`information` `(parts, names)` of one galaxy: the galaxy as often as there are parts, each copy without one of them."""
+    """`information` `(parts, names)` of one galaxy, as often as there are parts, each copy without one of them."""
     everything = _of_rows(posterior, [galaxy], [[]])
     copies = _of_rows(posterior, [galaxy] * len(parts), parts)
     columns = []

@@ -53,6 +53,11 @@ def grid(text: str) -> tuple[float, float, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a grid such as 0:1.5:751, of two points or more") from None
 
 
+def rows(text: str) -> list[int]:
+    """Rows separated by commas, each once."""
+    return list(dict.fromkeys(index(row.strip()) for row in text.split(",")))
+
+
 def scale(text: str) -> tuple[str, float]:
     """A band and a magnitude, as ``rSDSS=20``."""
     band, _, magnitude = text.partition("=")

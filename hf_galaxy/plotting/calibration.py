@@ -16,6 +16,7 @@ from hf_galaxy.plotting.style import BLACK, BLUE, GREY, PALETTE, VERMILION, axis
 
 BAND_SIGMA = 2.576  # normal quantile of a central 99 % band
 ASINH_TICKS = (-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000)
+FEWEST_RUNNING = 15  # galaxies in a bin of a running median
 CROWD = 3000  # galaxies beyond which points become a density
 DENSITY = LinearSegmentedColormap.from_list("hf_galaxy_blue", ["#DCEAF4", "#56A0CF", "#0B5394", "#08213F"])
 
@@ -188,6 +189,43 @@ def plot_recovery(
     ax.set_ylabel(f"{estimate_label} {symbol(label)}")
     if note:
         _note(ax, note)
+    return ax
+
+
+@styled
+def plot_residual(
+    ax: Axes, x: ArrayLike, residual: ArrayLike, *, bound: float, edges: Sequence[float] = (), running: int = 8
+) -> Axes:
+    """Residuals against anything, with their running median and 68 % range; points beyond as arrows at the edge.
+
+    Args:
+        x, residual: (n,).
+        bound: Limit of the axis of residuals to both sides.
+        edges: Residuals at which a line is drawn, such as those of outliers.
+        running: Bins of equal numbers of galaxies, of at least ``FEWEST_RUNNING``, for the running median.
+    """
+    x, residual = np.asarray(x, dtype=float), np.asarray(residual, dtype=float)
+    if x.shape != residual.shape or x.ndim != 1 or x.size == 0:
+        raise ValueError(f"residuals have shapes {x.shape} and {residual.shape}: give two arrays of one length")
+    dress(ax)
+    margin = 0.04 * np.ptp(x) or 0.5
+    limits = float(x.min() - margin), float(x.max() + margin)
+    ax.axhline(0, color=BLACK, linewidth=0.8, zorder=1)
+    for edge in edges:
+        ax.axhline(edge, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    _cloud(ax, x, residual, limits, (-bound, bound), height=0.8)
+    if x.size <= CROWD:
+        _beyond(ax, x, residual, (-bound, bound))
+    running = min(running, x.size // FEWEST_RUNNING)
+    if running > 1:
+        parts = np.array_split(np.argsort(x, kind="stable"), running)
+        place = [np.median(x[part]) for part in parts]
+        low, middle, high = np.transpose([np.quantile(residual[part], [0.16, 0.5, 0.84]) for part in parts])
+        ax.plot(place, middle, color=VERMILION, linewidth=1.3, zorder=4)
+        for side in (low, high):
+            ax.plot(place, side, color=VERMILION, linewidth=0.9, linestyle=(0, (4, 2)), zorder=4)
+    ax.set_xlim(*limits)
+    ax.set_ylim(-bound, bound)
     return ax
 
 

@@ -5,37 +5,22 @@ Flux densities enter in nJy (AB), wavelengths in Å; the axes show µJy or AB ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from hf_galaxy.plotting.style import BLACK, BLUE, GREY, ORANGE, PURPLE, dress, styled
+from hf_galaxy.plotting.wavelength import LINE_MARKS, NARROW_LIMIT, ULTRAVIOLET_LIMIT, mark_lines, wavelength_axis
 
 PREDICTED_LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)  # columns of ``predicted``
-NARROW_LIMIT = 300.0  # Å; a wider band is drawn with its width
-ULTRAVIOLET_LIMIT = 3000.0  # Å; bands below are GALEX's
 DETECTION = 2.0  # a flux below that many errors is an upper limit where the axis cannot show negative flux
 RESIDUAL_LIMIT = 5.0  # sigma; residuals beyond are drawn as arrows at the edge
 LOG_RANGE = 25.0  # dynamic range of the detected fluxes beyond which the axis becomes logarithmic
-
-# rest-frame vacuum wavelength in Å and side of the label, so that close lines do not write over each other
-LINE_MARKS: Mapping[str, tuple[float, str]] = MappingProxyType(
-    {
-        r"Ly$\alpha$": (1215.7, "center"),
-        "[O II]": (3728.5, "center"),
-        r"H$\beta$": (4862.7, "right"),
-        "[O III]": (5008.2, "left"),
-        r"H$\alpha$": (6564.6, "right"),
-        "[S II]": (6725.5, "left"),
-    }
-)
-_WAVELENGTH_TICKS = (1000, 1500, 2000, 3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000, 50000, 100000, 200000)
 
 
 class _Bands(NamedTuple):
@@ -60,10 +45,13 @@ def plot_sed(
     used: ArrayLike | None = None,
     predicted: ArrayLike | None = None,
     redshift: float | None = None,
+    redshift_interval: tuple[float, float] | None = None,
+    redshift_label: str = "lines",
     unit: str = "uJy",
     wavelength_unit: str = "angstrom",
     scale: str = "auto",
     residual_ax: Axes | None = None,
+    below: Sequence[Axes] = (),
     lines: Mapping[str, tuple[float, str]] = LINE_MARKS,
     legend: bool = True,
 ) -> Axes:
@@ -75,10 +63,13 @@ def plot_sed(
         used: (n_band,) False for bands hidden from the model, drawn hollow.
         predicted: (n_band, 5) quantiles of the noiseless flux in nJy at ``PREDICTED_LEVELS``; NaN where not asked.
         redshift: Where to mark emission lines.
+        redshift_interval: Redshifts between which the lines may be, if that is not known better.
+        redshift_label: What the redshift is, for the legend.
         unit: ``"uJy"`` or ``"AB"``.
         wavelength_unit: ``"angstrom"`` or ``"um"``.
         scale: ``"linear"``, ``"log"`` or ``"auto"`` (by the dynamic range); of the flux axis in µJy.
         residual_ax: A panel below for (observed - predicted median) / sigma, sigma holding both uncertainties.
+        below: Further panels that share the wavelength axis; the lowest has its label.
         lines: Rest wavelength in Å and side of the label, by name.
 
     Raises:
@@ -103,14 +94,19 @@ def plot_sed(
     if bands.predicted is not None:
         _draw_predicted(ax, bands, unit, factor)
     _draw_observed(ax, bands, unit, scale, factor)
-    _wavelength_axis(ax, bands, wavelength_unit, factor, labelled=residual_ax is None)
-    if redshift is not None:
-        _mark_lines([ax] if residual_ax is None else [ax, residual_ax], redshift, lines, factor)
+    panels = [ax, *([] if residual_ax is None else [residual_ax]), *below]
+    for panel in panels:
+        wavelength_axis(panel, *_limits_of(bands, factor), wavelength_unit, labelled=panel is panels[-1])
+    marked = redshift is not None and mark_lines(
+        panels, redshift, interval=redshift_interval, lines=lines, factor=factor
+    )
     if residual_ax is not None:
         _draw_residuals(residual_ax, bands, factor)
-        _wavelength_axis(residual_ax, bands, wavelength_unit, factor, labelled=True)
     if legend:
         handles, labels = _legend(ax, bands, _is_limit(bands, unit, scale), factor)
+        if marked:
+            handles += ax.plot([], [], color=GREY, linewidth=0.6, linestyle=(0, (1, 2)))
+            labels.append(redshift_label)
         ax.legend(handles, labels, loc="best")
     return ax
 
@@ -179,25 +175,13 @@ def _flux_axis(ax: Axes, bands: _Bands, unit: str, scale: str) -> None:
     ax.set_ylim(_convert(floor, unit), _convert(top * 1.5, unit))
 
 
-def _wavelength_axis(ax: Axes, bands: _Bands, unit: str, factor: float, labelled: bool) -> None:
-    """Logarithmic where the ultraviolet is shown, linear else."""
+def _limits_of(bands: _Bands, factor: float) -> tuple[float, float]:
+    """Å between which there is something to show."""
     shown = np.isfinite(bands.flux)
     if bands.predicted is not None:
         shown |= np.isfinite(bands.predicted[:, 2])
-    low = np.min((bands.pivot - 0.5 * bands.width)[shown])
-    high = np.max((bands.pivot + 0.5 * bands.width)[shown])
-    if low < ULTRAVIOLET_LIMIT * factor:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(FixedLocator([tick * factor for tick in _WAVELENGTH_TICKS]))
-        ax.xaxis.set_minor_locator(FixedLocator([tick * factor for tick in range(1000, 20000, 500)]))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_xlim(low / 1.06, high * 1.06)
-    else:
-        margin = 0.03 * (high - low)
-        ax.set_xlim(low - margin, high + margin)
-    ax.tick_params(labelbottom=labelled)
-    ax.set_xlabel(f"observed wavelength [{'Å' if unit == 'angstrom' else 'µm'}]" if labelled else "")
+    low, high = (bands.pivot + side * 0.5 * bands.width for side in (-1, 1))
+    return float(np.min(low[shown])) / factor, float(np.max(high[shown])) / factor
 
 
 def _draw_predicted(ax: Axes, bands: _Bands, unit: str, factor: float) -> None:
@@ -283,20 +267,6 @@ def _limits(ax: Axes, bands: _Bands, mask: np.ndarray, unit: str, style: dict) -
         bands.pivot[mask], value, yerr=length, uplims=unit == "uJy", lolims=unit == "AB", linestyle="none",
         elinewidth=0.8, zorder=4, **(style | {"marker": "_", "markersize": 6})
     )  # fmt: skip
-
-
-def _mark_lines(axes: list[Axes], redshift: float, lines: Mapping[str, tuple[float, str]], factor: float) -> None:
-    low, high = axes[0].get_xlim()
-    for name, (rest, side) in lines.items():
-        wave = rest * (1.0 + redshift) * factor
-        if not low < wave < high:
-            continue
-        for ax in axes:
-            ax.axvline(wave, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
-        axes[0].annotate(
-            name, (wave, 1.0), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha=side, va="bottom", fontsize=8, color="#404040", annotation_clip=False
-        )  # fmt: skip
 
 
 def _draw_residuals(ax: Axes, bands: _Bands, factor: float) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from hf_galaxy.evaluation.calibration import central_coverage, pit_deviation
 from hf_galaxy.evaluation.photoz import photoz_statistics
-from hf_galaxy.plotting.calibration import plot_coverage, plot_photoz, plot_pit, plot_recovery
+from hf_galaxy.plotting.calibration import plot_coverage, plot_photoz, plot_pit, plot_recovery, plot_residual
 from hf_galaxy.plotting.style import new_figure
 
 RNG = np.random.default_rng(5)
@@ -97,3 +97,26 @@ def test_bad_input_is_refused(call, message):
     _, axes = new_figure()
     with pytest.raises(ValueError, match=message):
         call(axes[0, 0])
+
+
+def test_residuals_have_their_running_median_and_arrows_beyond_the_axis():
+    x = np.linspace(0, 1, 400)
+    residual = 0.1 * x + np.where(np.arange(400) % 2, 0.01, -0.01)
+    residual[[3, 390]] = [5.0, -5.0]
+    _, axes = new_figure()
+    ax = plot_residual(axes[0, 0], x, residual, bound=0.2, edges=(-0.03, 0.03))
+    median = next(line for line in ax.lines if len(line.get_xdata()) == 8 and line.get_linestyle() == "-")
+    # Bins of 50 galaxies: the median of as many above as below is within their offset of the line.
+    np.testing.assert_allclose(median.get_ydata(), 0.1 * median.get_xdata(), atol=0.011)
+    offsets = [c.get_offsets() for c in ax.collections if len(c.get_offsets()) == 1]
+    assert sorted(float(o[0, 0]) for o in offsets) == pytest.approx([x[3], x[390]])
+    assert all(abs(float(o[0, 1])) < 0.2 for o in offsets)
+    assert [line.get_ydata()[0] for line in ax.lines[1:3]] == [-0.03, 0.03]
+
+
+def test_few_residuals_have_no_running_median():
+    _, axes = new_figure()
+    ax = plot_residual(axes[0, 0], np.arange(20.0), np.zeros(20), bound=1.0)
+    assert len(ax.lines) == 1
+    with pytest.raises(ValueError, match="one length"):
+        plot_residual(axes[0, 0], np.arange(20.0), np.zeros(3), bound=1.0)

@@ -67,9 +67,39 @@ def test_the_title_of_a_histogram_is_median_and_interval():
     assert axes[0, 0].get_title() == "$0.50^{+0.34}_{-0.34}$"
 
 
+def test_a_region_of_several_pieces_is_shaded_piece_by_piece():
+    _, axes = new_figure()
+    ax = plot_density(axes[0, 0], GRID, PDF, interval=[(0.28, 0.29), (0.30, 0.31)], truth_label="spec", truth=0.3)
+    pieces = [c.get_paths()[0].vertices[:, 0] for c in ax.collections[1:3]]
+    assert [(x.min(), x.max()) for x in pieces] == [pytest.approx((0.28, 0.29)), pytest.approx((0.30, 0.31))]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["68 %", "spec"]
+
+
+def test_a_note_has_its_room_above_the_density_and_the_truth():
+    figure, axes = new_figure()
+    ax = plot_density(axes[0, 0], GRID, PDF, truth=0.31, note="mode 0.3\n68 % [0.29, 0.31]")
+    figure.canvas.draw()
+    below = ax.texts[0].get_window_extent().y0
+    assert ax.transData.transform((0.3, PDF.max()))[1] < below
+    truth = next(line for line in ax.lines if np.allclose(line.get_xdata(), 0.31))
+    assert truth.get_window_extent().y1 < below
+
+
+def test_draws_of_line_fluxes_are_shown_by_their_power_of_ten():
+    rng = np.random.default_rng(1)
+    figure, axes = new_figure(2, 2)
+    flux = 2e-15 + 3e-16 * rng.normal(size=2000)
+    plot_joint(axes, {"redshift": rng.normal(size=2000), "flux_halpha": flux}, truths={"flux_halpha": 2e-15})
+    figure.canvas.draw()
+    assert "10^{-15}" in axes[1, 1].get_xlabel() and "10^{-15}" in axes[1, 0].get_ylabel()
+    assert axes[1, 1].get_title() == "$1.99^{+0.29}_{-0.30}$"  # 2e-15 ± 3e-16, to the noise of the draws
+    assert axes[1, 1].lines[-1].get_xdata()[0] == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda axes: plot_joint(axes, {"a": GRID[:50]}), "100 or more, not"),
         (lambda axes: plot_density(axes[0, 0], GRID, PDF[:5]), "one length"),
         (lambda axes: plot_marginals(axes, {"a": (GRID, PDF), "b": (GRID, PDF)}), "2 properties need as many panels"),
         (lambda axes: plot_joint(axes, {"a": GRID, "b": GRID}), r"need \(2, 2\) panels"),

@@ -2,11 +2,13 @@ import subprocess
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from hf_galaxy.plotting.posterior import plot_density
-from hf_galaxy.plotting.style import RC, axis_label, new_figure, save_figure, styled, symbol
+from hf_galaxy.plotting.style import BLUE, RC, axis_label, new_figure, save_figure, styled, symbol
 from hf_galaxy.variables_galaxy import PROPERTIES
 
 
@@ -46,6 +48,19 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path, ending):
             save_figure(figure, path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"a.{ending}", f"b.{ending}"]
+
+
+def test_a_png_is_small_and_keeps_its_size_and_its_colours(tmp_path):
+    figure, axes = new_figure(width=3.0, height=2.0)
+    axes[0, 0].plot([1, 2], [1, 2], color=BLUE, linewidth=8)
+    path = save_figure(figure, tmp_path / "a.png")
+    with Image.open(path) as image:
+        assert image.mode == "P" and image.size == (600, 400)
+        assert round(image.info["dpi"][0]) == 200
+        # One step of the palette, of 256 colours, is less than that.
+        seen = np.asarray(image.convert("RGB"), dtype=int)
+    blue = np.array([0, 114, 178])
+    assert np.abs(seen - blue).sum(-1).min() < 12
 
 
 def test_an_unknown_ending_is_refused_and_nothing_written(tmp_path):
