@@ -92,6 +92,7 @@ def test_a_data_set_alone_and_a_new_version_of_it(hub, data, tmp_path):
 
 
 @pytest.mark.slow  # a fresh process for the check at home
+@pytest.mark.timeout(600)
 def test_a_tag_that_the_model_has_ends_before_the_data_set_is_sent(hub, capsys, data, blank_model):
     hub.repositories["model", "tester/a"] = Repository()
     hub.repositories["model", "tester/a"].tags["v1"] = "0" * 40

@@ -50,6 +50,7 @@ def test_every_library_that_the_package_imports_is_required(upload):
 
 
 @pytest.mark.slow  # a fresh process that loads Gradio
+@pytest.mark.timeout(600)
 def test_the_page_loads_from_the_files_of_the_space_alone(upload, tmp_path):
     try_space(upload, tmp_path / "whole")
     lacking = {path: file for path, file in upload.files.items() if path != "hf_galaxy/posterior/__init__.py"}

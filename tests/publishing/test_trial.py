@@ -34,6 +34,7 @@ def test_answers_that_round_otherwise_are_told_from_those_that_differ(answers):
 
 
 @pytest.mark.slow  # a fresh process
+@pytest.mark.timeout(600)
 def test_a_folder_whose_code_does_not_run(blank_model, tmp_path):
     save_pretrained(*load_pretrained(blank_model), tmp_path)
     (tmp_path / "configuration_galaxy.py").write_text("raise RuntimeError('broken code')\n")
