@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = parser(__doc__.splitlines()[0], "finetuning.json")
     made.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows to learn from")
     made.add_argument("--n-test", type=int, default=1000, help="other galaxies to test on")
-    made.add_argument("--steps", type=int, default=200, help="steps of 64 galaxies, half of them replay")
+    made.add_argument("--steps", type=int, default=600, help="steps of 64 galaxies, half of them replay")
     made.add_argument("--replay", default="", help="folder of simulated galaxies to replay, instead of simulating")
     made.add_argument("--processes", type=int, default=2, help="fine-tunings at the same time, of one thread each")
     given = made.parse_args(argv)
