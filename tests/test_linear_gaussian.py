@@ -230,5 +230,6 @@ def test_the_expected_information_of_a_measurement_is_that_of_the_closed_form(mo
         more = torch.tensor([*errors, error], dtype=torch.float64)
         before = posterior(known, errors, torch.zeros(1, len(known), dtype=torch.float64), [0])[1]
         after = posterior([*known, other], more, torch.zeros(1, len(more), dtype=torch.float64), [0])[1]
-        # 0.44, 0.19 and 0.00 nat when nothing is known; 0.46, 0.20 and 0.02 given c. Training leaves 12 % in the widths at worst.
+        # 0.44, 0.19 and 0.00 nat when nothing is known; 0.46, 0.20 and 0.02 given c. Training leaves up to 12 % in the
+        # widths.
         assert found == pytest.approx(0.5 * float((before / after).log()), abs=0.08), (NAMES[other], error)

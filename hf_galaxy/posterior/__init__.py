@@ -11,6 +11,8 @@ each kind of question has its own file.
 """
 
 from .answers import quantile_suffix
+from .derived import DERIVED
 from .galaxy import GalaxyPosterior
+from .weighted_draws import WeightedDraws
 
-__all__ = ["GalaxyPosterior", "quantile_suffix"]
+__all__ = ["DERIVED", "GalaxyPosterior", "WeightedDraws", "quantile_suffix"]

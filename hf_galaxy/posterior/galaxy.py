@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,14 @@ import torch
 from astropy.table import QTable
 from torch import Tensor
 
+from . import derived
 from .answers import Answers
 from .expected_information import NODES, information_gain
 from .facts import facts
 from .highest_density import Profile
+from .neighbours import nearest
 from .photometry_checks import outlier_score, surprise
+from .weighted_draws import WeightedDraws
 
 REDSHIFT_ODDS = 0.03  # (1 + z)
 ONE_SIGMA = 0.6827
@@ -147,6 +150,94 @@ class GalaxyPosterior(Answers):
         """
         return information_gain(self, name, candidates, error, nodes)
 
+    # ---- what follows from joint draws
+
+    def derive(
+        self, what: derived.What, n: int = 500, seed: int | None = None, variables: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Draws `{name: (n_galaxy, n)}` of quantities that follow from the variables.
+
+        ```python
+        draws = posterior.derive(["log_ssfr", "bpt"], n=500, seed=0)
+        np.quantile(draws["log_ssfr"], [0.16, 0.5, 0.84], axis=1)
+        (draws["bpt"] == "composite").mean(axis=1)
+        ```
+
+        Args:
+            what: Names of `DERIVED` (`log_ssfr`, `log_nii_halpha`, `log_oiii_hbeta`, `bpt`, `balmer_decrement`,
+                `halpha_extinction`, `log_lhalpha`, `log_sfr_halpha`) and functions of a dict of draws that return an
+                array of their shape; or `{name: function}`.
+            n: Draws a galaxy.
+            seed: Same seed, same draws.
+            variables: What your functions need; by default all properties that are not asked for by name already.
+
+        Returns:
+            NaN in draws in which a quantity has no value: a ratio or a luminosity of a line that is not in emission.
+
+        Raises:
+            ValueError: An unknown name, a function without a name or with an answer of another shape.
+        """
+        wanted = derived.functions(what)
+        return derived.derive(wanted, self.sample(n, self._drawn(wanted, variables), seed))
+
+    def bpt_probabilities(self, n: int = 500, seed: int | None = None) -> dict[str, np.ndarray]:
+        """Probability `(n_galaxy,)` of each class of the BPT diagram, as shares of `n` joint draws.
+
+        Classes by Kauffmann et al. (2003) and Kewley et al. (2001); `weak` where EW(Hα) < 3 Å or a line is not in
+        emission.
+        """
+        classes = self.derive(["bpt"], n, seed)["bpt"]
+        return {name: (classes == name).mean(axis=1) for name in derived.CLASSES}
+
+    def reweight(
+        self,
+        function: Callable[[derived.Draws], Any],
+        n: int = 2000,
+        seed: int | None = None,
+        variables: Sequence[str] | None = None,
+        log: bool = True,
+        min_effective: float = 100.0,
+    ) -> WeightedDraws:
+        """The posterior under another prior, by weights of joint draws.
+
+        ```python
+        steeper = posterior.reweight(lambda theta: -0.5 * ((theta["log_mstar"] - 10) / 0.3) ** 2, seed=0)
+        steeper.quantiles("redshift", [0.16, 0.5, 0.84])
+        ```
+
+        Args:
+            function: Of draws `{name: (n_galaxy, n)}` to the log of the weight of each, `log [new prior / old prior]`
+                but for a constant; the prior of the simulation is `galaxy.log_prob`, or what is left in place.
+            n: Draws a galaxy.
+            seed: Same seed, same draws.
+            variables: What is drawn: what the function needs and what is to be asked. All properties by default.
+            log: Whether the function gives log weights; weights otherwise.
+            min_effective: Effective draws below which a warning names the galaxies.
+
+        Raises:
+            ValueError: Weights that are no numbers, or not one a draw.
+        """
+        draws = self.sample(n, self._drawn({}, variables), seed)
+        return WeightedDraws.of(draws, function, log, min_effective)
+
+    # ---- galaxies like these
+
+    def neighbours(self, k: int = 5, among: GalaxyPosterior | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The galaxies most like each: those whose embeddings (`embed`) are nearest.
+
+        Args:
+            k: How many.
+            among: Galaxies to look among; by default these, each but itself.
+
+        Returns:
+            Rows in `among` and Euclidean distances, both `(n_galaxy, k)`, the nearest first.
+
+        Raises:
+            ValueError: `k` is not between 1 and the number of galaxies to look among.
+        """
+        mine = self.embed()
+        return nearest(mine, mine if among is None else among.embed(), k, themselves=among is None)
+
     # ---- the model
 
     def facts(self) -> dict[str, str]:
@@ -154,6 +245,16 @@ class GalaxyPosterior(Answers):
         return facts(self)
 
     # ---- pieces
+
+    def _drawn(self, wanted: dict[str, Any], variables: Sequence[str] | None) -> list[str]:
+        """What to draw, in the order of the table of variables."""
+        names = set(derived.needed(wanted)) if wanted else set()
+        own = [name for name, item in wanted.items() if not isinstance(item, str)]
+        if variables is not None:
+            names |= {self._asked(name).name for name in variables}
+        elif own or not wanted:
+            names |= {v.name for v in self.variables if v.kind == "property"}
+        return [v.name for v in self.variables if v.name in names]
 
     def _width(self, name: str, width: Any) -> Tensor:
         if width is None:

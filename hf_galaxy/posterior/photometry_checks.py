@@ -14,7 +14,7 @@ import astropy.units as u
 import numpy as np
 import torch
 from astropy.table import Column, QTable
-from scipy.stats import chi2
+from scipy.special import chdtrc
 from torch import Tensor
 
 from ..densities_galaxy import MixtureDensity
@@ -109,7 +109,7 @@ def outlier_score(posterior: Answers) -> QTable:
         squares[rows] += (residual**2).where(known, 0.0).sum(-1).cpu()
         count[rows] += known.sum(-1).cpu()
     squares, count = squares.masked_fill(count == 0, math.nan).numpy(), count.numpy()
-    p_value = chi2.sf(squares, np.maximum(count, 1))
+    p_value = chdtrc(np.maximum(count, 1), squares)
     table = QTable({"chi2": squares, "n_bands": count, "p_value": p_value})
     table["chi2"].info.description = "sum of the squared residuals of all bands, each given those before it"
     table["n_bands"].info.description = "known fluxes: the degrees of freedom"
