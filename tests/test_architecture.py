@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "evidence": {"hub", "data"},
     "inference": {"hub", "evidence"},
     "survey_system": {"hub", "data", "evidence"},
-    "posterior": POSTERIOR,
+    "posterior": POSTERIOR | {"physics", "evaluation"},
     "catalogues": POSTERIOR,
     "assessment": POSTERIOR | {"physics", "evaluation", "plotting"},
     "training": {"hub", "physics", "data", "evaluation", "checkpoints"},
