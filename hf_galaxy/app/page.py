@@ -325,6 +325,7 @@ class _Page:
             self.groups: gr.CheckboxGroup([], value=[]),
             self.bands: gr.CheckboxGroup([], value=[]),
             **self._no_answer(),
+            self.galaxy_box: texts.EMPTY,
         }
 
     def _no_answer(self) -> Updates:

@@ -41,15 +41,13 @@ def galaxy_html(answer: Answer, window: float = 1280) -> str:
     if answer.sed is None:
         parts.append('<p class="hg-note">The table has no band of this galaxy.</p>')
     else:
-        predicted = (
-            "predicted from the bands that are ticked; hollow bands are not"
-            if not answer.sed.used.all()
-            else "predicted for each band from the bands beside it, never from itself"
-        )
-        parts.append(
-            f'<figure class="hg-sed">{sed_svg(answer.sed, window)}<figcaption>Flux density against wavelength. Points: '
-            f"as measured. Shaded: {predicted}.</figcaption></figure>"
-        )
+        caption = "Flux density against wavelength. Points: as measured"
+        if answer.sed.used.all():
+            caption += ". Shaded: predicted for each band from bands beside it, never from itself."
+        else:
+            caption += "; hollow, hidden from the model. Shaded: predicted from the bands that are ticked."
+        drawn = sed_svg(answer.sed, window)
+        parts.append(f'<figure class="hg-sed">{drawn}<figcaption>{caption}</figcaption></figure>')
     return f'<section class="hg">{"".join(parts)}</section>'
 
 

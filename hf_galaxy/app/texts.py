@@ -23,6 +23,8 @@ STEP_SAVE = """<h3 class="hg-step">3 · Answers of the whole table</h3>
 FOOT = """<p class="hg-text">The simulation is the prior: no quasars, no stars, redshifts below 1. A galaxy beyond it
 is answered within it. Uploaded tables are deleted after an hour.</p>"""
 
+EMPTY = '<p class="hg-basis">No table is open: upload one, or choose the example.</p>'
+
 UNEXPECTED = "this page failed over that input, which is a fault of the page; `hf-galaxy predict` may still answer it"
 
-__all__ = ["FOOT", "HEAD", "STEP_QUESTION", "STEP_SAVE", "STEP_TABLE", "UNEXPECTED"]
+__all__ = ["EMPTY", "FOOT", "HEAD", "STEP_QUESTION", "STEP_SAVE", "STEP_TABLE", "UNEXPECTED"]

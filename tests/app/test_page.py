@@ -50,7 +50,7 @@ def test_a_file_that_is_no_table_leaves_nothing_of_the_one_before(page, tmp_path
     updates = page.open_file(str(tmp_path / "x.csv"), module.AS_IT_IS, ["redshift"], 1280)
     assert "x.csv: not a table" in updates[page.notice]
     assert updates[page.loaded] is None and updates[page.answer] is None
-    assert updates[page.galaxy_box] == updates[page.posterior_box] == ""
+    assert updates[page.galaxy_box] == texts.EMPTY and updates[page.posterior_box] == ""
 
 
 def test_a_table_opens_even_when_nothing_is_asked(page):
