@@ -19,7 +19,7 @@ from astropy.table import Table
 
 from hf_galaxy.data.catalogue_report import CatalogueReport
 from hf_galaxy.data.column_names import SPECTROSCOPIC_REDSHIFT, check_duplicates
-from hf_galaxy.data.column_reading import ColumnReader
+from hf_galaxy.data.column_reading import MOST_REDDENING, ColumnReader
 from hf_galaxy.data.layouts.finding import Layout, LayoutSettings, find_layout
 from hf_galaxy.data.layouts.where import Fluxes, Piece
 from hf_galaxy.data.row_sources.opening import open_rows
@@ -175,7 +175,8 @@ class CatalogueReader:
             for row, why in found.problems.items():
                 reader.problems.setdefault(row, why)
         if self.layout.ebv is not None:
-            clear = self._clear ** reader.reddening(self.layout.ebv)[:, None]
+            reddening = reader.reddening(self.layout.ebv)[:, None]
+            clear = self._clear ** np.where(np.abs(reddening) < MOST_REDDENING, reddening, np.nan)
             values, errors = values * clear, errors * clear
         skipped = self._skip(reader.problems, values, errors) if skip else None
         return Catalogue(values, errors, self.names, self._counted(reader, values, first), table, self.source, skipped)

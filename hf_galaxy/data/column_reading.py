@@ -16,6 +16,7 @@ from .flux_units import RELATIVE_ERROR_PER_MAG, FluxScale, flux_scale, parse_uni
 from .layouts.where import INVERSE_VARIANCE, RELATIVE, Where
 
 NO_MAGNITUDE = 90.0
+MOST_REDDENING = 5.0  # mag
 
 
 class ColumnReader:
@@ -102,7 +103,8 @@ class ColumnReader:
     def reddening(self, column: str) -> np.ndarray:
         """(n,) E(B-V) in mag."""
         values = self._numbers(column)
-        self._check(column, ~((values >= 0) & (values < 5)), values, "E(B-V) of 0 to 5 mag is wanted in every row")
+        bad = ~((values >= 0) & (values < MOST_REDDENING))
+        self._check(column, bad, values, f"E(B-V) of 0 to {MOST_REDDENING:g} mag is wanted in every row")
         return values
 
     def _category(self, variable: Variable, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -228,4 +230,4 @@ def _text(item: Any) -> str:
     return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
 
 
-__all__ = ["NO_MAGNITUDE", "ColumnReader"]
+__all__ = ["MOST_REDDENING", "NO_MAGNITUDE", "ColumnReader"]

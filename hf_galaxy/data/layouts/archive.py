@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from astropy.table import Table
 
@@ -14,6 +14,7 @@ from ..minijpas.photometry import Layout, find_layout, read_photometry, settled
 from .where import Fluxes
 
 NOT_SEEN = "no band was measured"  # such a row is answered from what else is known, as any row without evidence
+TRIED = 64
 _KINDS = {"fnu": "f_nu", "flambda": "f_lambda", "mag": "AB magnitudes"}
 
 
@@ -59,7 +60,7 @@ def find_archive(
     columns = Columns(head, source)
     if layout is None and aperture is None and not _looks_like(columns, order):
         return None
-    found = settled(columns, order, find_layout(columns, order, layout, aperture))
+    found = _settled(head, columns, order, find_layout(columns, order, layout, aperture))
     if found.arrays:
         here = order.names
     else:
@@ -74,7 +75,26 @@ def find_archive(
     stem = "MAG" if found.kind == "mag" else "FLUX"
     name = "_".join(x for x in (stem, found.aperture.upper()) if x)
     label = f"{what} of {order.source} {name} in {_KINDS[found.kind]} ({len(bands)} bands)"
-    return ArchivePiece(label, bands, used + flags, order, replace(found))
+    return ArchivePiece(label, bands, used + flags, order, found)
+
+
+def _settled(head: Table, columns: Columns, order: FilterOrder, layout: Layout) -> Layout:
+    """The layout settled on the first rows, or on those of the very first that can be read."""
+    try:
+        return settled(columns, order, layout)
+    except ValueError:
+        good = [row for row in range(min(TRIED, len(head))) if _readable(head[row : row + 1], columns, order, layout)]
+        if not good:
+            raise
+        return settled(Columns(head[good], columns.source), order, layout)
+
+
+def _readable(row: Table, columns: Columns, order: FilterOrder, layout: Layout) -> bool:
+    try:
+        settled(Columns(row, columns.source), order, layout)
+    except ValueError:
+        return False
+    return True
 
 
 def _looks_like(columns: Columns, order: FilterOrder) -> bool:
