@@ -12,7 +12,7 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from huggingface_hub import RepoCard, SpaceCardData
+from huggingface_hub import RepoCard, SpaceCardData, constants
 from packaging.requirements import Requirement
 
 from ..repositories.committing import CARD, Upload
@@ -43,7 +43,7 @@ if __name__ == "__main__":
 README = """
 # {title}
 
-Posteriors of galaxies from their photometry, by the model [{model}](https://huggingface.co/{model}), commit
+Posteriors of galaxies from their photometry, by the model [{model}]({hub}/{model}), commit
 `{commit}`. Upload a table or pick an example, choose what is given and what is asked.
 
 `hf_galaxy/` holds the files of hf_galaxy {version} that this page runs; `requirements.txt` what they need.
@@ -68,6 +68,7 @@ def space_upload(name: str, model: str, commit: str) -> Upload:
         ValueError: Gradio is not installed, or nothing tells what the package needs.
     """
     facts = {"model": model, "commit": commit, "version": _version("hf-galaxy"), "title": name.split("/")[1]}
+    facts["hub"] = constants.ENDPOINT
     header = SpaceCardData(
         title=name.split("/")[1],
         emoji="🌌",
