@@ -73,7 +73,7 @@ def publish(job: Job, tell: Tell = print, dry_run: bool = False) -> dict[str, st
         ready = _prepare(job, Path(staging), tell)
         for one in ready:
             check_upload(one.upload)
-            for line in _listing(one.upload):
+            for line in _listing(one.upload, every=dry_run):
                 tell(line)
         if dry_run:
             for one in ready:
@@ -136,9 +136,9 @@ def _send(api: HfApi, ready: list[_Ready], before: list[Before], tell: Tell) -> 
     return commits
 
 
-def _listing(upload: Upload) -> list[str]:
+def _listing(upload: Upload, every: bool) -> list[str]:
     sizes = upload.sizes()
-    lines = [f"  {size:>13,}  {path}" for path, size in sizes.items()]
+    lines = [f"  {size:>13,}  {path}" for path, size in sizes.items()] if every else []
     return [f"{upload.kind} {upload.name}: {len(sizes)} files, {sum(sizes.values()):,} bytes", *lines]
 
 
