@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table, hstack, vstack
 
-from hf_galaxy.app.questions import Question
+from hf_galaxy.app.questions import ULTRAVIOLET, Question
 from hf_galaxy.app.uploads import Loaded
 from hf_galaxy.catalogues.answers import Question as WholeQuestion
 from hf_galaxy.catalogues.answers import answers
@@ -17,7 +17,7 @@ from hf_galaxy.catalogues.columns import plain
 from hf_galaxy.data.catalogues import Catalogue
 from hf_galaxy.data.column_names import ERROR_SUFFIX
 from hf_galaxy.data.table_io import write_table
-from hf_galaxy.figures import comparison, density, predict_hidden
+from hf_galaxy.figures import Marked, comparison, density, hide, line_redshift, predict_hidden
 from hf_galaxy.plotting.sed import PREDICTED_LEVELS
 from hf_galaxy.posterior import GalaxyPosterior
 from hf_galaxy.variables_galaxy import Variable
@@ -43,7 +43,8 @@ class Marginal:
 @dataclass(frozen=True)
 class Sed:
     """The bands of one galaxy: (n_band,) pivot and width in Å, flux and error in nJy (NaN: not observed), whether the
-    model is shown them; (n_band, 5) predicted quantiles in nJy at ``PREDICTED_LEVELS``; the redshift to mark lines at.
+    model is shown them; (n_band, 5) predicted quantiles in nJy at ``PREDICTED_LEVELS``; the redshift to mark lines at,
+    if one is known well enough.
     """
 
     pivot: np.ndarray
@@ -52,7 +53,7 @@ class Sed:
     error: np.ndarray
     used: np.ndarray
     predicted: np.ndarray
-    redshift: float | None
+    lines: Marked | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def answer(galaxy: GalaxyPosterior, loaded: Loaded, question: Question, previous
     whole = loaded.given(question.given)
     row = whole[[question.row]]
     typed = galaxy.condition(**{name: (value, error) for name, value, error in question.typed})
-    seen = without(row, question.hidden)
+    seen = hide(row, question.hidden)
     posterior = typed.condition(seen)
     asked, notes = _asked(question)
     marginals = {name: _marginal(posterior, name) for name in asked}
@@ -147,7 +148,7 @@ def answer_all(
     asked, _ = _asked(replace(question, typed=()))
     variables = {v.name: v for v in galaxy.variables}
     whole = WholeQuestion(tuple(variables[name] for name in asked), LEVELS)
-    catalogue = without(loaded.given(question.given), question.hidden)
+    catalogue = hide(loaded.given(question.given), question.hidden)
     parts = []
     for start in range(0, len(catalogue), ROWS_AT_ONCE):
         parts.append(answers(galaxy, catalogue[start : start + ROWS_AT_ONCE], whole, start)[0])
@@ -156,13 +157,6 @@ def answer_all(
     kept, _ = plain(loaded.table, _besides_bands(loaded.table, galaxy.variables, table.colnames))
     write_table(hstack([kept, table]) if kept.colnames else table, path, overwrite=True)
     return len(table)
-
-
-def without(catalogue: Catalogue, hidden: Sequence[str]) -> Catalogue:
-    """The catalogue as if some bands had not been observed."""
-    values = catalogue.values.copy()
-    values[:, [i for i, name in enumerate(catalogue.names) if name in hidden]] = np.nan
-    return replace(catalogue, values=values, errors=np.where(np.isnan(values), np.nan, catalogue.errors))
 
 
 def observed_bands(loaded: Loaded, row: int) -> list[Variable]:
@@ -218,20 +212,20 @@ def _sed(
     flux, error = _columns(row, bands)
     if not np.isfinite(flux).any():
         return None
-    names = [b.name for b in bands]
+    # The ultraviolet would take a third of the axis; it is drawn where it has been observed.
+    drawn = [i for i, b in enumerate(bands) if np.isfinite(flux[i]) or b.pivot > ULTRAVIOLET]
+    names = [bands[i].name for i in drawn]
     hidden = [name for name in question.hidden if name in row.names]
-    redshift = comparison(row.table, "redshift")
-    if redshift is None:
-        typed = {name: value for name, value, _ in question.typed}
-        redshift = typed["redshift"] if "redshift" in typed else float(posterior.quantiles("redshift", [0.5])[0, 0])
+    typed = {name: value for name, value, _ in question.typed}
+    known = Marked(typed["redshift"], None, "lines at the redshift given") if "redshift" in typed else None
     return Sed(
-        pivot=np.array([b.pivot for b in bands]),
-        width=np.array([b.width for b in bands]),
-        flux=flux,
-        error=error,
+        pivot=np.array([bands[i].pivot for i in drawn]),
+        width=np.array([bands[i].width for i in drawn]),
+        flux=flux[drawn],
+        error=error[drawn],
         used=np.array([name not in hidden for name in names]),
         predicted=predict_hidden(galaxy, row, names, PREDICTED_LEVELS, hidden),
-        redshift=redshift,
+        lines=known or line_redshift(posterior, row),
     )
 
 
@@ -241,4 +235,4 @@ def _besides_bands(table: Table, variables: Sequence[Variable], taken: Sequence[
     return [c for c in table.colnames if c not in bands and c not in taken]
 
 
-__all__ = ["LEVELS", "Answer", "Marginal", "Sed", "answer", "answer_all", "observed_bands", "without"]
+__all__ = ["LEVELS", "Answer", "Marginal", "Sed", "answer", "answer_all", "observed_bands"]

@@ -55,7 +55,9 @@ def sed_svg(sed: Sed, window: float = 1280) -> str:
             sed.error,
             used=sed.used,
             predicted=sed.predicted,
-            redshift=sed.redshift,
+            redshift=sed.lines and sed.lines.value,
+            redshift_interval=sed.lines and sed.lines.interval,
+            redshift_label=sed.lines.label if sed.lines else "",
         )
         if window < PHONE and axes[0, 0].get_xscale() == "log":
             axes[0, 0].xaxis.set_major_locator(FixedLocator(PHONE_TICKS))

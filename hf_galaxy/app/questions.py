@@ -111,4 +111,14 @@ def tick_groups(chosen: Sequence[str], ticked: Sequence[str], bands: Sequence[Va
     return [band.name for band in bands if band.name in kept]
 
 
-__all__ = ["ASKED", "GROUPS", "MAX_ASKED", "Question", "groups", "parse_typed", "tick_groups", "whole_groups"]
+__all__ = [
+    "ASKED",
+    "GROUPS",
+    "MAX_ASKED",
+    "ULTRAVIOLET",
+    "Question",
+    "groups",
+    "parse_typed",
+    "tick_groups",
+    "whole_groups",
+]

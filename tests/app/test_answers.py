@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hf_galaxy.app.answers import LEVELS, answer, answer_all, observed_bands, without
+from hf_galaxy.app.answers import LEVELS, answer, answer_all, observed_bands
 from hf_galaxy.app.questions import Question
 from hf_galaxy.app.uploads import load_table
+from hf_galaxy.figures import hide
 from tests.app.conftest import band_table
 
 ASKED = ("redshift", "av", "J0500")
@@ -14,7 +15,7 @@ ASKED = ("redshift", "av", "J0500")
 
 def test_an_answer_is_that_of_the_posterior(galaxy, loaded):
     found = answer(galaxy, loaded, Question(1, ASKED, hidden=("NUV",), typed=(("log_mstar", 10.0, 0.1),)))
-    posterior = galaxy.condition(without(loaded.catalogue[[1]], ["NUV"])).condition(log_mstar=(10.0, 0.1))
+    posterior = galaxy.condition(hide(loaded.catalogue[[1]], ["NUV"])).condition(log_mstar=(10.0, 0.1))
     assert list(found.marginals) == list(ASKED)
     for name, marginal in found.marginals.items():
         # float32; the same evidence in another order of tokens
@@ -50,10 +51,12 @@ def test_a_value_beyond_its_limit_is_refused(galaxy, loaded):
 
 def test_hidden_bands_are_drawn_and_not_used(galaxy, loaded):
     sed = answer(galaxy, loaded, Question(0, ASKED, hidden=("J0660", "J0700"))).sed
-    bands = [v.name for v in galaxy.variables if v.kind == "flux"]
+    bands = [v.name for v in galaxy.variables if v.kind == "flux" and v.name != "FUV"]  # ultraviolet, not observed
     assert [name for name, used in zip(bands, sed.used, strict=True) if not used] == ["J0660"]
     assert np.isfinite(sed.flux[bands.index("J0660")]) and np.isfinite(sed.predicted).all()
-    assert sed.redshift == 0.1
+    assert (sed.lines.value, sed.lines.interval) == (0.1, None)
+    typed = answer(galaxy, loaded, Question(0, ("av",), typed=(("redshift", 0.3, 0.0),))).sed
+    assert typed.lines.value == 0.3
 
 
 def test_all_bands_hidden_is_the_prior(galaxy, loaded):
@@ -80,7 +83,7 @@ def test_the_answers_of_the_whole_table(galaxy, loaded, tmp_path, ending):
     table = Table.read(path, **({"format": "votable"} if ending == "vot" else {}))
     assert told == [1.0]
     assert [str(x) for x in table["id"]] == ["G0", "G1", "G2"]
-    expected = galaxy.condition(without(loaded.given(["redshift"]), ["NUV"])).quantiles("av", LEVELS)
+    expected = galaxy.condition(hide(loaded.given(["redshift"]), ["NUV"])).quantiles("av", LEVELS)
     for i, suffix in enumerate(("p02_5", "p16", "p50", "p84", "p97_5")):
         np.testing.assert_allclose(table[f"av_{suffix}"], expected[:, i], rtol=1e-4, atol=1e-5)
     assert list(table["n_evidence"]) == [5, 5, 5]
