@@ -26,7 +26,7 @@ from hf_galaxy.variables_galaxy import Variable
 
 FOLDS = 4  # parts of the bands that are hidden in turn
 PANELS_IN_A_ROW = 4
-ONE_SIGMA = 0.6827
+ONE_SIGMA, INTERVAL = 0.6827, "68 %, highest density"
 DRAWS = 5000
 NEXT_SNR = 10.0  # of a band that might be observed next
 LEAST_FLUX = 10.0  # nJy, where the predicted one is next to nothing
@@ -67,6 +67,7 @@ def galaxy_figure(
     _title(sed_ax, row)
     draw_densities(axes[1:], galaxy.condition(hide(row, hidden)), row.table, names)
     figure.align_xlabels(axes[1:])
+    _legend_of(figure, axes[1:].ravel(), "outside lower center")
     return figure
 
 
@@ -90,10 +91,7 @@ def density_figure(galaxy: GalaxyPosterior, rows: Catalogue, names: Sequence[str
         _density_panel(ax, galaxy.condition(rows[[place]]), rows[[place]], names[name])
         if i % columns:
             ax.set_ylabel("")
-    handles = {}
-    for ax in axes.ravel()[:panels]:
-        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles), columnspacing=1.4)
+    _legend_of(figure, axes.ravel()[:panels], "outside upper center")
     return figure
 
 
@@ -259,13 +257,16 @@ def predict_hidden(
 
 def draw_densities(axes: np.ndarray, posterior: GalaxyPosterior, table: Table, names: Sequence[str]) -> None:
     """A panel for the density of each property of the first galaxy, with the value of the table to compare with."""
-    truths = {name: comparison(table, name) for name in names}
+    found = {name: _comparison(table, name) for name in names}
+    truths = {name: one for name, one in found.items() if one is not None}
+    words = list(dict.fromkeys(word for _, word in truths.values()))
     plot_marginals(
         axes,
         {name: density(posterior, name) for name in names},
-        truths={name: value for name, value in truths.items() if value is not None},
+        truths={name: value for name, (value, _) in truths.items()},
         medians={name: posterior.quantiles(name, [0.5])[0, 0] for name in names},
         intervals={name: posterior.regions(name, ONE_SIGMA)[0][:, :2] for name in names},
+        labels={"interval_label": INTERVAL, "median_label": "median", "truth_label": " or ".join(words) or None},
     )
 
 
@@ -314,16 +315,24 @@ def _density_panel(ax: Axes, posterior: GalaxyPosterior, row: Catalogue, name: s
     digits = int(np.clip(1 - np.floor(np.log10(regions[-1, 1] - regions[0, 0])), 0, 5))
     pieces = r" $\cup$ ".join(f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high, _ in regions)
     lines = [f"mode {mode:.{digits}f}   median {median:.{digits}f}"]
-    if name == "redshift":
-        lines[0] += f"   odds {posterior.odds()[0]:.2f}"
     lines.append(f"68 % {pieces}")
+    if name == "redshift":
+        lines.append(f"odds {posterior.odds()[0]:.2f}")
     plot_density(
         ax, *density(posterior, name), truth=found and found[0], interval=regions[:, :2], median=mode, label=name,
-        interval_label="68 %, highest density", median_label="mode", truth_label=found[1] if found else None,
+        interval_label=INTERVAL, median_label="mode", truth_label=found[1] if found else None,
         note="\n".join(lines),
     )  # fmt: skip
     ax.set_title(name_of(row), fontsize=8.5, pad=4)
     ax.xaxis.get_major_locator().set_params(nbins=5)
+
+
+def _legend_of(figure: Figure, axes: Sequence[Axes], place: str) -> None:
+    """One legend for panels that show the same."""
+    handles: dict = {}
+    for ax in axes:
+        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles, loc=place, ncols=len(handles), columnspacing=1.4)
 
 
 def _title(ax: Axes, row: Catalogue) -> None:

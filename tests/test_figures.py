@@ -104,7 +104,8 @@ def test_densities_of_several_galaxies_say_their_statistics(galaxy, row):
     expected = [posterior.mode("redshift")[0], posterior.quantiles("redshift", [0.5])[0, 0], posterior.odds()[0]]
     assert len([ax for ax in figure.axes if ax.axison]) == 2
     note = figure.axes[0].texts[0].get_text()
-    found = [float(word) for word in note.splitlines()[0].split() if word[0].isdigit()]
+    words = note.replace("odds ", "").splitlines()
+    found = [float(word) for word in (*words[0].split(), words[2]) if word[0].isdigit()]
     assert found == pytest.approx(expected, abs=0.006)  # two digits or more
     assert {t.get_text() for t in figure.legends[0].get_texts()} == {"68 %, highest density", "mode", "spectroscopic"}
 

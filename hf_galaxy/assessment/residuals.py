@@ -103,7 +103,7 @@ def _estimates(axes: NDArray, name: str, found: Answer, residual: _Residual, tru
                     residual_limit=residual.bound, truth_label=truth)  # fmt: skip
         return
     merit = residual_statistics(found.median, found.truth)
-    note = f"$N = {merit.n}$\n{SIGMA} $= {merit.sigma_nmad:.3g}$\nbias $= {merit.bias:.2g}$"
+    note = f"$N = {merit.n}$\n{SIGMA[:-1]} = {merit.sigma_nmad:.3g}$\nbias $= {merit.bias:.2g}$"
     scale = "asinh" if name.startswith("ew_") else "linear"
     plot_recovery(axes[0], found.truth, found.median, interval=interval, label=name, note=note, scale=scale)
     axes[0].set_xlabel("")

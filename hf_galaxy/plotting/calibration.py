@@ -17,6 +17,7 @@ from hf_galaxy.plotting.style import BLACK, BLUE, GREY, PALETTE, VERMILION, axis
 BAND_SIGMA = 2.576  # normal quantile of a central 99 % band
 ASINH_TICKS = (-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000)
 FEWEST_RUNNING = 15  # galaxies in a bin of a running median
+WITH_BARS = 500  # galaxies beyond which points have no bars
 CROWD = 3000  # galaxies beyond which points become a density
 DENSITY = LinearSegmentedColormap.from_list("hf_galaxy_blue", ["#DCEAF4", "#56A0CF", "#0B5394", "#08213F"])
 
@@ -255,11 +256,11 @@ def _cloud(
 ) -> None:
     """Points with bars, or for a crowd the density of galaxies, in cells square on a panel of that relative height."""
     if x.size <= CROWD:
-        if interval is not None:
+        if interval is not None and x.size <= WITH_BARS:
             lower, upper = (np.asarray(a, dtype=float) for a in interval)
             span = np.maximum([y - lower, upper - y], 0)
             ax.errorbar(x, y, yerr=span, linestyle="none", ecolor=BLUE, elinewidth=0.6, alpha=0.45, zorder=1)
-        size = 14 if x.size < 60 else 6
+        size = 14 if x.size < 60 else 6 if x.size <= WITH_BARS else 3.5
         ax.scatter(x, y, s=size, color=BLUE, edgecolor="white", linewidth=0.3, alpha=0.9, zorder=2)
         return
     bins = int(np.clip(np.sqrt(x.size), 50, 140))

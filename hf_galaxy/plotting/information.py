@@ -85,12 +85,13 @@ def plot_information(
     top = np.nanmax([np.nanmax(a, initial=0.0) for a in (nats, np.where(narrow, stretch, np.nan), expected)])
     ax.set_ylim(0, 1.35 * max(float(top), 1e-3))
     ax.yaxis.set_major_locator(MaxNLocator(4, prune="upper"))
-    ax.set_ylabel(f"nats about {symbol(name)}")
+    ax.set_ylabel(f"nats about {symbol(name)}", fontsize=9)
     if note:
-        ax.text(0.012, 0.93, note, transform=ax.transAxes, va="top", fontsize=8)
+        paper = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+        ax.text(0.012, 0.92, note, transform=ax.transAxes, va="top", fontsize=8, bbox=paper, zorder=6)
     if legend and handles:
         ax.legend(*zip(*handles, strict=True), loc="upper right", ncols=5, columnspacing=1.2, handlelength=1.2,
-                  borderaxespad=0.3)  # fmt: skip
+                  borderaxespad=0.3, frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)  # fmt: skip
     return ax
 
 
@@ -137,7 +138,7 @@ def plot_surprise(
                     color=VERMILION, ha="right" if left else "left", va="center")  # fmt: skip
     ax.set_ylim(-limit, limit)
     ax.yaxis.set_major_locator(MultipleLocator(2))
-    ax.set_ylabel(r"surprise [$\sigma$]")
+    ax.set_ylabel(r"surprise [$\sigma$]", fontsize=9)
     return ax
 
 

@@ -14,7 +14,7 @@ from hf_galaxy.plotting.style import BLUE, VERMILION, axis_label, dress, styled,
 
 BINS = 36  # of histograms of joint draws
 SMOOTHING = 1.2  # bins
-NOTE_ROOM = 1.5  # height of a panel over that of its density, where something is written above
+NOTE_ROOM = 1.7  # height of a panel over that of its density, where something is written above
 FEWEST_DRAWS = 100  # below which contours show the noise of the draws
 
 
@@ -35,6 +35,7 @@ def plot_density(
     window: tuple[float, float] | None = None,
     density_label: str = "posterior density",
     note: str = "",
+    legend: bool | None = None,
 ) -> Axes:
     """One marginal posterior density, its 68 % interval shaded and the truth marked.
 
@@ -46,9 +47,10 @@ def plot_density(
         median: Drawn as a thin line inside the interval.
         median_label: What that is, for the legend, if it is another estimate.
         label: Name of the property (see ``style.SYMBOLS``) or any text.
-        truth_label: What the truth is, for the legend; no legend without it.
+        truth_label: What the truth is, for the legend.
         window: Limits of the axis; the part of the grid that holds the probability by default.
-        note: Figures of merit, written above the density; the legend is then left to the figure.
+        note: Figures of merit, written above the density.
+        legend: Whether to draw one; by default if the truth has a label and nothing else is written.
     """
     grid, pdf = np.asarray(grid, dtype=float), np.asarray(pdf, dtype=float)
     if grid.ndim != 1 or grid.shape != pdf.shape:
@@ -72,7 +74,7 @@ def plot_density(
     if note:
         ax.set_ylim(0, NOTE_ROOM * np.max(pdf))
         ax.text(0.04, 0.95, note, transform=ax.transAxes, ha="left", va="top", fontsize=8, linespacing=1.35)
-    elif truth_label is not None:
+    if legend if legend is not None else truth_label is not None and not note:
         ax.legend()
     return ax
 
@@ -85,6 +87,7 @@ def plot_marginals(
     truths: Mapping[str, float] | None = None,
     intervals: Mapping[str, tuple[float, float] | Sequence[tuple[float, float]]] | None = None,
     medians: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Sequence[Axes]:
     """A panel for each property of one galaxy; panels left over are switched off.
 
@@ -92,15 +95,15 @@ def plot_marginals(
         axes: At least as many panels as properties.
         densities: (grid, pdf) by the name of the property.
         truths, intervals, medians: By the same names, where known.
+        labels: What those are, as ``truth_label``, ``interval_label``, ``median_label``, for a legend of the figure.
     """
     panels = np.ravel(np.asarray(axes, dtype=object))
     if panels.size < len(densities):
         raise ValueError(f"{len(densities)} properties need as many panels, not {panels.size}")
     truths, intervals, medians = truths or {}, intervals or {}, medians or {}
     for ax, (name, (grid, pdf)) in zip(panels, densities.items(), strict=False):
-        plot_density(
-            ax, grid, pdf, truth=truths.get(name), interval=intervals.get(name), median=medians.get(name), label=name
-        )
+        values = {"truth": truths.get(name), "interval": intervals.get(name), "median": medians.get(name)}
+        plot_density(ax, grid, pdf, **values, label=name, legend=False, **(labels or {}))
         ax.set_yticks([])
         ax.set_ylabel("")
         ax.xaxis.label.set_fontsize(9 if len(symbol(name)) < 25 or not name.startswith("flux_") else 7.2)
