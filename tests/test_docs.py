@@ -118,6 +118,20 @@ def test_the_figures_of_adaptation_are_those_of_the_benchmark():
     assert [row[0] for row in cells] + [row[1] for row in cells if row[1]] == wanted
 
 
+def test_the_figures_of_finetuning_are_those_of_the_benchmark():
+    found = json.loads((ROOT / "benchmarks/results/finetuning.json").read_text(encoding="utf-8"))["metrics"]
+    text = (DOCS / "tutorial_own_survey.md").read_text(encoding="utf-8")
+    for weights in ("new", "lora", "all"):
+        learnt = found["learnt"][f"{weights} 2000"]
+        row = re.search(rf"^\| `{weights}`.*$", text, re.MULTILINE)[0]
+        assert f"| {learnt['W1']['nll']:.2f}, {learnt['log_mbh']['nll']:.2f} |" in row
+        lost, worst = (100 * learnt["forgotten"][name] for name in ("crps", "worst_crps"))
+        assert (f"+{lost:.1f} % (+{worst:.1f} %)" if lost else "not changed by a bit") in row
+    peers = [found["peers"][f"{name} 2000"] for name in ("perceptron", "boosted_trees")]
+    best = [min(peer[name]["nll"] for peer in peers) for name in ("W1", "log_mbh")]
+    assert f"reaches {best[0]:.2f} and {best[1]:.2f}." in text
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
 def test_figures_are_there_and_used(page):
     text = (DOCS / page).read_text(encoding="utf-8")
