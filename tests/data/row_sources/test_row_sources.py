@@ -135,10 +135,14 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path, kind, change)
 REFUSED = {
     "absent": (lambda f: f / "absent.fits", "no such file"),
     "empty folder": (lambda f: f, "no Parquet and no FITS file"),
-    "cut fits": (lambda f: cut(SOURCES["fits"](f)), "the file ends before"),
+    "cut fits": (lambda f: cut(long_fits(f)), "the file ends before its 500 rows do"),
     "cut parquet": (lambda f: cut(SOURCES["row groups"](f)), "not a readable Parquet file"),
     "binary": (lambda f: binary(f), "neither text nor of a known format"),
 }
+
+
+def long_fits(folder):
+    return written(folder, "long.fits", Table({"x": np.arange(500.0), "y": np.arange(500.0)}))
 
 
 def cut(path):
