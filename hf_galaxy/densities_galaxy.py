@@ -27,6 +27,7 @@ CONVERGED = 3e-7  # relative step of a quantile at which it has arrived
 ROUNDING = 1e-6  # relative error of a cumulative probability below which a sum in float32 says nothing more
 CERTAIN = 1e-5  # token error of what is known exactly
 MARGIN = 0.01  # of the bracket of a quantile, against rounding, in standard deviations
+SMALLEST = 1e-17  # uniform number: eight standard deviations
 # Quadrature of one component: so many standard deviations to each side, by so many points (Gauss-Legendre).
 REACH, POINTS = 6.0, 16
 NARROWEST = 1e-6
@@ -66,6 +67,18 @@ def _invert(weight: Tensor, loc: Tensor, scale: Tensor, target: Tensor, a: Tenso
             rest = (active, weight, height, loc, scale, target, a, b, t, last)
             active, weight, height, loc, scale, target, a, b, t, last = (x[kept] for x in rest)
     return answer
+
+
+def random_numbers(shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+    """What draws of this shape are made of, `(*shape, 3)`: a uniform, a normal and another uniform number each.
+
+    They come from the device of the generator, the processor by default, one after the other along the shape: the same
+    whatever device works on them, and however the first axis is cut into pieces.
+    """
+    device = "cpu" if generator is None else generator.device
+    u = torch.rand(*shape, 3, dtype=torch.float64, device=device, generator=generator)
+    u[..., 1] = torch.special.ndtri(u[..., 1].clamp(min=SMALLEST))
+    return u
 
 
 @dataclass(frozen=True)
@@ -127,18 +140,17 @@ class MixtureDensity:
         mixture = (x.expand(*shape, -1).reshape(-1, x.shape[-1]) for x in (share, self.loc, self.scale))
         return _invert(*mixture, *(x.reshape(-1) for x in (target, a, b, start))).view(shape)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One draw of shape `(...)`."""
-        u = torch.rand(self.lower.shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Tensor:
+        """One draw of shape `(...)`, from a generator or from `random_numbers` `(..., 3)`."""
+        noise = random_numbers(self.lower.shape, generator) if noise is None else noise
+        u, normal, again = noise.to(self.loc).unbind(-1)
         k = (self.log_weight.exp().cumsum(-1) < u.unsqueeze(-1)).sum(-1, keepdim=True)
         k = k.clamp(max=self.loc.shape[-1] - 1)
         loc, scale = self.loc.gather(-1, k).squeeze(-1), self.scale.gather(-1, k).squeeze(-1)
-        noise = torch.randn(self.lower.shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
-        t = loc + scale * noise
+        t = loc + scale * normal
         # A draw beyond the limits is drawn again from the truncated whole, which keeps the law exact.
         outside = (t < self.lower) | (t > self.upper)
         if outside.any():
-            again = torch.rand(self.lower.shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
             rest = self[outside]
             t = t.masked_scatter(outside, rest.quantile(again[outside].clamp(1e-6, 1 - 1e-6)))
         return t
@@ -240,4 +252,4 @@ def mixture_from_logits(
     )
 
 
-__all__ = ["MixtureDensity", "anchors", "floored", "mixture_from_logits"]
+__all__ = ["MixtureDensity", "anchors", "floored", "mixture_from_logits", "random_numbers"]

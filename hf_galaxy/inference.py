@@ -195,8 +195,7 @@ class Inference:
             logits = self.model.answer(context, question)
             density = self.model.density(logits, question, torch.zeros_like(question), context.reference)
             mine = [x[rows].unsqueeze(-1).to(logits.device) for x in (value, error)]
-            repeated = density.measured(*mine).map(lambda x: x.expand(-1, n, -1))
-            first = repeated.sample(generator)
+            first = density.measured(*mine).map(lambda x: x.expand(-1, n, -1))
             parts.append(self.model.draw_jointly(context, ids, n, generator=generator, first=first).cpu())
         return torch.cat(parts)
 

@@ -261,20 +261,23 @@ class GalaxyModel(GalaxyPreTrainedModel):
         query_ids: Tensor,
         query_errors: Tensor,
         reference: Tensor,
-        generator: torch.Generator | None,
+        noise: Tensor,
     ) -> Tensor:
         """One random answer to each question, a token coordinate; all arguments `(batch, questions, ...)`.
 
-        Unlike in `density`, `reference` has the shape of `query_ids`.
+        `noise` is of `random_numbers`, three for each answer. Unlike in `density`, `reference` has the shape of
+        `query_ids`.
         """
         facts = self.embeddings.facts
         flat = [x.reshape(-1, 1) for x in (query_ids, query_errors)]
         density = self.density(logits.reshape(-1, 1, logits.shape[-1]), *flat, reference.reshape(-1))
-        answer = density.sample(generator).view(query_ids.shape)
+        answer = density.sample(noise=noise.reshape(-1, 1, 3)).view(query_ids.shape)
         is_category = facts.category_offset[query_ids] >= 0
         if is_category.any():
-            probability = self.category_log_prob(logits, query_ids).exp().reshape(-1, self.config.num_components)
-            index = torch.multinomial(probability, 1, generator=generator).view(query_ids.shape)
+            below = self.category_log_prob(logits, query_ids).exp().cumsum(-1)
+            # Rounding leaves the sum a little short of one: the last category that there is takes the rest.
+            last = facts.num_categories[query_ids].clamp(min=1) - 1
+            index = torch.minimum((below < noise[..., :1].to(below)).sum(-1), last)
             answer = torch.where(is_category, index.to(answer.dtype), answer)
         return answer
 
@@ -296,7 +299,7 @@ class GalaxyModel(GalaxyPreTrainedModel):
         return self.draw_jointly(context, questions, num_samples, asked, generator)
 
     def draw_jointly(
-        self, context, query_ids, num_samples, query_errors=None, generator=None, first: Tensor | None = None
+        self, context, query_ids, num_samples, query_errors=None, generator=None, first: MixtureDensity | None = None
     ) -> Tensor:
         """Joint draws `(batch, num_samples, q)` about an encoded context; see `sample_answers`."""
         return sample_answers(self, context, query_ids, num_samples, query_errors, generator, first)

@@ -63,7 +63,7 @@ class GalaxyInferencePipeline(Pipeline):
         answer = {"logits": outputs.logits, "reference": outputs.reference}
         answer |= {"query_ids": outputs.query_ids, "query_errors": outputs.query_errors}
         if num_samples:
-            generator = torch.Generator(self.model.device).manual_seed(seed)
+            generator = torch.Generator().manual_seed(seed)
             answer["samples"] = self.model.sample(**inputs, num_samples=num_samples, generator=generator)
         return answer
 

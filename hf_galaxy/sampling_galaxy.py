@@ -7,6 +7,8 @@ answers. The first question, which no answer precedes, is worked out once for al
 import torch
 from torch import Tensor
 
+from .densities_galaxy import MixtureDensity, random_numbers
+
 
 class _Cache:
     """Keys and values that one question layer looks at: of the context, and of up to `room` answers of every draw."""
@@ -68,7 +70,7 @@ def sample_answers(
     num_samples: int,
     query_errors: Tensor | None = None,
     generator: torch.Generator | None = None,
-    first: Tensor | None = None,
+    first: MixtureDensity | None = None,
 ) -> Tensor:
     """Joint draws of the answers to some questions, asked in the order given.
 
@@ -78,8 +80,8 @@ def sample_answers(
         query_ids: Token ids of the questions `(q,)`, each once.
         num_samples: Draws a galaxy, `S`.
         query_errors: Asked token errors `(q,)`; zero, the default, draws true values.
-        generator: Of the device of the model.
-        first: Answers `(B, S)` to the first question, where they have been drawn already.
+        generator: Of random numbers; of any device: one of the processor gives the same draws on all.
+        first: Density `(B, S)` of the first answer, where it is another than the model's.
 
     Returns:
         Token coordinates `(B, S, q)`; of a category its index.
@@ -90,17 +92,19 @@ def sample_answers(
     errors = torch.zeros(query_ids.shape, device=query_ids.device) if query_errors is None else query_errors.float()
     caches = [_Cache(layer, context, num_samples, query_ids.numel() - 1) for layer in model.question_layers]
     reference = context.reference.unsqueeze(-1).expand(batch, num_samples)
+    # All at once, galaxy after galaxy: a galaxy's draws do not depend on how many are drawn together.
+    noise = random_numbers((batch, num_samples, query_ids.numel()), generator).to(context.reference)
     answers: list[Tensor] = []
     for i, (token, error) in enumerate(zip(query_ids, errors, strict=True)):
         ids = token.expand(batch, num_samples)
         if i == 0 and first is not None:
-            answers.append(first)
+            answers.append(first.sample(noise=noise[:, :, 0]))
         else:
             hidden = model.embeddings.questions(token.view(1, 1)).expand(batch, num_samples if i else 1, -1)
             for cache in caches:
                 hidden = cache.attend(hidden)
             logits = model.answer_logits(hidden).expand(batch, num_samples, -1)
-            answers.append(model.draw(logits, ids, error.expand(batch, num_samples), reference, generator))
+            answers.append(model.draw(logits, ids, error.expand(batch, num_samples), reference, noise[:, :, i]))
         if i + 1 < query_ids.numel():
             flat = [x.reshape(batch * num_samples, 1) for x in (ids, answers[-1], error.expand(batch, num_samples))]
             token_vector = model.embeddings.answers(*flat, reference.reshape(-1))

@@ -246,14 +246,14 @@ class Answers:
         Args:
             n: Draws a galaxy.
             names: Variables, each once; drawn one after the other in this order.
-            seed: Same seed, same draws.
+            seed: Same seed, same draws: whatever the device, and of the first galaxies however many follow.
         """
         if n < 1 or not names:
             raise ValueError("sample needs at least one draw and one name")
         variables = [self._asked(name) for name in names]
         if len(set(names)) < len(names):
             raise ValueError(f"a variable is named twice in {list(names)}; joint draws need each once")
-        generator = torch.Generator(self.model.device)
+        generator = torch.Generator()  # of the processor, whatever the device: the same draws on all
         generator.manual_seed(seed) if seed is not None else generator.seed()
         t = self._inference.draws(self._tokens(*names), n, generator)
         draws = self._coordinates(*names).inverse(t.double()).numpy()

@@ -218,6 +218,22 @@ def test_pieces_of_draws_follow_the_same_law(posterior, monkeypatch):
     assert (np.abs(below - 0.5) < 5 * 0.5 / math.sqrt(1000)).all()
 
 
+@pytest.mark.parametrize("known", [{}, {"log_mstar": (10.0, 0.3)}], ids=["asked", "measured"])
+def test_draws_do_not_depend_on_pieces_nor_on_the_galaxies_that_follow(posterior, monkeypatch, known):
+    """Names of a category too. A share of 1e-6 of draws may fall into another component by rounding: not of these."""
+    posterior, names = posterior.condition(**known), ["log_mstar", "survey", "redshift"]
+    expected = posterior.sample(50, names, seed=7)
+    monkeypatch.setattr(inference, "DRAWS_AT_ONCE", 60)
+    pieces = posterior.sample(50, names, seed=7)
+    two = GalaxyPosterior(posterior.model, posterior.tokenizer, posterior.evidence.rows(slice(2)))
+    for name, first in two.sample(50, names, seed=7).items():
+        for draws, whole in ((pieces[name], expected[name]), (first, expected[name][:2])):
+            if name == "survey":
+                assert (draws == whole).all()
+            else:
+                close(draws, whole)
+
+
 def test_a_galaxy_without_evidence_gets_the_prior(galaxy, posterior):
     close(everything(posterior)[-1:], everything(galaxy))
     assert galaxy.n_galaxy == 1 and galaxy.n_evidence.tolist() == [0]
