@@ -31,6 +31,7 @@ EXAMPLE = ROOT / "examples" / "sdss_galaxies.ecsv"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 90_000  # ms; a slow machine with other tests on it
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium"),
     pytest.mark.timeout(400),
 ]
@@ -143,7 +144,6 @@ def test_bands_ticked_away_move_the_posterior(page):
     assert not page.get_by_label("red narrow bands").is_checked()
 
 
-@pytest.mark.slow
 def test_upload_ask_see_download(page, tmp_path):
     upload(page, three_galaxies(tmp_path / "mine.fits"))
     page.wait_for_function("document.querySelector('#hg-report').innerText.includes('mine.fits: 3 galaxies')")
@@ -175,7 +175,6 @@ def test_upload_ask_see_download(page, tmp_path):
     assert str(answers["ew_hbeta_p50"].unit) == "Angstrom"
 
 
-@pytest.mark.slow
 def test_nonsense_is_one_line_in_the_page_and_the_next_table_is_read(page, tmp_path):
     path = tmp_path / "holiday.csv"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
@@ -188,7 +187,6 @@ def test_nonsense_is_one_line_in_the_page_and_the_next_table_is_read(page, tmp_p
     assert page.locator(".hg-error").count() == 0
 
 
-@pytest.mark.slow
 def test_a_table_without_units_is_answered_once_they_are_chosen(page, tmp_path):
     upload(page, three_galaxies(tmp_path / "bare.csv", unit=None))
     assert re.match(r"bare.csv: column \w+ has no unit; choose it at", error(page))
@@ -198,7 +196,6 @@ def test_a_table_without_units_is_answered_once_they_are_chosen(page, tmp_path):
     assert page.locator(".hg-error").count() == 0
 
 
-@pytest.mark.slow
 def test_a_bad_row_says_why_and_the_others_are_answered(page, tmp_path):
     table = Table.read(three_galaxies(tmp_path / "t.ecsv"))
     table["J0660_err"][0] = -1.0
@@ -213,7 +210,6 @@ def test_a_bad_row_says_why_and_the_others_are_answered(page, tmp_path):
     assert page.locator(".hg-warning").count() == 0
 
 
-@pytest.mark.slow
 def test_a_gigabyte_is_refused(page, tmp_path):
     path = tmp_path / "large.fits"
     with open(path, "wb") as stream:
@@ -224,7 +220,6 @@ def test_a_gigabyte_is_refused(page, tmp_path):
     assert "hf-galaxy predict" in page.locator("#hg-controls").inner_text()
 
 
-@pytest.mark.slow
 def test_values_given_by_hand(page):
     page.locator("#hg-typed input, #hg-typed textarea").fill("redshift = 0.0175 ± 0.0001")
     page.keyboard.press("Enter")
@@ -235,7 +230,6 @@ def test_values_given_by_hand(page):
     assert "is not like redshift = 0.31" in error(page)
 
 
-@pytest.mark.slow
 def test_nothing_overflows_a_phone_in_the_dark(browser, address):
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page = context.new_page()
