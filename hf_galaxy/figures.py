@@ -5,7 +5,7 @@ Needs matplotlib, as all of `plotting` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -102,11 +102,14 @@ def corner_figure(
     """Joint draws of some properties of one galaxy, each pair and each alone, with the truth where it is known.
 
     Raises:
-        ValueError: Fewer than two properties.
+        ValueError: Fewer than two properties, or one is known exactly.
     """
     if len(names) < 2:
         raise ValueError(f"a corner plot shows pairs: ask two properties or more, not {', '.join(names) or 'none'}")
     samples = {name: drawn[0] for name, drawn in galaxy.condition(row).sample(draws, names, seed).items()}
+    for name, drawn in samples.items():
+        if np.ptp(drawn) == 0:
+            raise ValueError(f"{name} is known exactly; a corner plot shows what is not: ask without it")
     truths = {name: comparison(row.table, name) for name in names}
     truths = {name: value for name, value in truths.items() if value is not None}
     side = min(PAGE_WIDTH, 1.5 * len(names) + 0.6)
@@ -312,10 +315,9 @@ def _density_panel(ax: Axes, posterior: GalaxyPosterior, row: Catalogue, name: s
     """Density, mode, highest-density region and figures of merit of one galaxy."""
     regions, mode = posterior.regions(name, ONE_SIGMA)[0], posterior.mode(name)[0]
     median, found = posterior.quantiles(name, [0.5])[0, 0], _comparison(row.table, name)
-    digits = int(np.clip(1 - np.floor(np.log10(regions[-1, 1] - regions[0, 0])), 0, 5))
-    pieces = r" $\cup$ ".join(f"[{low:.{digits}f}, {high:.{digits}f}]" for low, high, _ in regions)
-    lines = [f"mode {mode:.{digits}f}   median {median:.{digits}f}"]
-    lines.append(f"68 % {pieces}")
+    write = _writer(np.append(regions[:, :2], median))
+    pieces = r" $\cup$ ".join(f"[{write(low)}, {write(high)}]" for low, high, _ in regions)
+    lines = [f"mode {write(mode)}   median {write(median)}", f"68 % {pieces}"]
     if name == "redshift":
         lines.append(f"odds {posterior.odds()[0]:.2f}")
     plot_density(
@@ -325,6 +327,14 @@ def _density_panel(ax: Axes, posterior: GalaxyPosterior, row: Catalogue, name: s
     )  # fmt: skip
     ax.set_title(name_of(row), fontsize=8.5, pad=4)
     ax.xaxis.get_major_locator().set_params(nbins=5)
+
+
+def _writer(values: np.ndarray) -> Callable[[float], str]:
+    """How numbers of the size and the range of some are written: two digits of the range."""
+    if np.max(np.abs(values)) < 1e-3 or np.max(np.abs(values)) >= 1e5:
+        return lambda value: f"{value:.3g}"
+    digits = int(np.clip(1 - np.floor(np.log10(np.ptp(values))), 0, 5))
+    return lambda value: f"{value:.{digits}f}"
 
 
 def _legend_of(figure: Figure, axes: Sequence[Axes], place: str) -> None:

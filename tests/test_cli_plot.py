@@ -36,6 +36,7 @@ def refused(capsys, *arguments: object) -> str:
         ("pz", ("--index", "0,3,7")),
         ("corner", ("--ask", "redshift,log_mstar", "--draws", 200)),
         ("information", ("--ask", "redshift")),
+        ("corner", ("--given", "redshift", "--draws", 200)),
         ("residuals", ()),
         ("residuals", ("--ask", "redshift")),
     ],
@@ -53,6 +54,10 @@ MISUSES = {
     "too many": (("--kind", "pz", "--index", ",".join(map(str, range(31)))), "31 rows; 30 galaxies are the most"),
     "no row": (("--kind", "pz", "--index", "0,40"), "there is no row 40; rows are 0 to 39"),
     "pairs": (("--kind", "corner", "--ask", "av"), "ask two properties or more, not av"),
+    "certain": (
+        ("--kind", "corner", "--given", "redshift", "--ask", "av,redshift", "--draws", "100"),
+        "redshift is known exactly; a corner plot shows what is not: ask without it",
+    ),
     "hidden": (("--kind", "pz", "--hide", "J0660"), "hidden bands are drawn by --kind galaxy, not by pz"),
     "not seen": (("--hide", "J0661"), "--hide J0661: not observed; the nearest that is observed is J0660"),
     "row of all": (("--kind", "residuals", "--index", "0"), "--index: residuals are of all galaxies"),

@@ -110,6 +110,13 @@ def test_densities_of_several_galaxies_say_their_statistics(galaxy, row):
     assert {t.get_text() for t in figure.legends[0].get_texts()} == {"68 %, highest density", "mode", "spectroscopic"}
 
 
+def test_statistics_of_line_fluxes_have_digits(galaxy, row):
+    figure = density_figure(galaxy, row, ["flux_halpha", "av"])
+    note = figure.axes[0].texts[0].get_text()
+    mode = galaxy.condition(row).mode("flux_halpha")[0]
+    assert f"mode {mode:.3g}" in note and "odds" not in note
+
+
 def test_a_corner_has_a_panel_for_each_pair_and_marks_what_is_known(galaxy, row):
     figure = corner_figure(galaxy, row, ["redshift", "av", "log_mstar"], draws=300)
     assert len([ax for ax in figure.axes if ax.axison]) == 6

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     check_ending(arguments.output)
     galaxy = load(arguments)
-    asked = [v.name for v in asked_variables(arguments.ask or KINDS[arguments.kind][1], galaxy)]
+    asked = [v.name for v in asked_variables(arguments.ask or _default(arguments), galaxy)]
     if arguments.kind == "residuals":
         figure = _residuals(arguments, galaxy, asked)
     else:
@@ -74,6 +74,12 @@ def run(arguments: argparse.Namespace) -> None:
         tell(catalogue)
         figure = _of_galaxies(arguments, galaxy, chosen, asked)
     save_figure(figure, arguments.output)
+
+
+def _default(arguments: argparse.Namespace) -> list[str]:
+    """What suits the kind of figure, but for what is given, if something else is left."""
+    usual = KINDS[arguments.kind][1]
+    return [name for name in usual if name not in arguments.given] or usual
 
 
 def _check_options(arguments: argparse.Namespace) -> None:

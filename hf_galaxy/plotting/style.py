@@ -20,6 +20,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from hf_galaxy.variables_galaxy import BANDS
+
 BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
@@ -89,6 +91,7 @@ SYMBOLS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "dn4000": (r"$D_n4000$", r"$D_n4000$", ""),
         **{f"ew_{key}": (*[rf"$\mathrm{{EW}}({name})$"] * 2, "Å") for key, name in _LINE_NAMES.items()},
         **{f"flux_{key}": (*[rf"$F({name})$"] * 2, r"erg s$^{-1}$ cm$^{-2}$") for key, name in _LINE_NAMES.items()},
+        **{band: (band, rf"$f_\nu(\mathrm{{{band}}})$", "nJy") for band in BANDS},
     }
 )
 

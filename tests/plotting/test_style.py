@@ -35,6 +35,7 @@ def test_every_property_has_a_symbol_of_its_own():
     assert len({symbol(name) for name in PROPERTIES}) == len(PROPERTIES)
     assert axis_label("ew_halpha").endswith("[Å]")
     assert axis_label("flux_hbeta", power=-16).endswith("[$10^{-16}$ erg s$^{-1}$ cm$^{-2}$]")
+    assert axis_label("J0660", power=5).endswith("[$10^{5}$ nJy]") and symbol("J0660") == "J0660"
     assert axis_label("my_colour") == symbol("my_colour") == "my_colour"
 
 
