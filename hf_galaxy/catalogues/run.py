@@ -81,8 +81,8 @@ class _Run:
         request = self.request
         self.source = source = open_rows(request.catalogue, request.split)
         self.parts = Parts(request.output, source.rows, request.part_rows)
-        first = next(iter(source.blocks([slice(0, min(HEAD_ROWS, source.rows))])), None)
-        head = first or Block(0, Table(names=list(dict.fromkeys(source.names))))
+        bounds = [slice(0, min(HEAD_ROWS, source.rows))] if source.rows else []
+        head = next(iter(source.blocks(bounds)), None) or Block(0, Table(names=list(dict.fromkeys(source.names))))
         self.reader = CatalogueReader(head.table, source.names, source.source, request.layout, self.galaxy.variables)
         catalogue = self.reader.read(head.table, 0, not request.strict, head.problems)
         if catalogue.skipped is not None and (catalogue.skipped != "").all():

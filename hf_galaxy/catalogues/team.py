@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 Answer = TypeVar("Answer")
 
@@ -21,7 +21,8 @@ class Team:
     """
 
     def __init__(self) -> None:
-        self._state = PartialState()
+        on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
+        self._state = PartialState(cpu=on_cpu)  # without cpu=True, processes without GPUs never find one another
         self.rank, self.size = self._state.process_index, self._state.num_processes
         self.device = self._state.device if self._state.device.type == "cuda" else torch.device("cpu")
 

@@ -17,12 +17,12 @@ from astropy.table import Table
 from tests.catalogues.test_run import catalogue, same
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = 20_000  # five parts
+ROWS = 9_000  # three parts
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def start(*arguments: object, processes: int = 1) -> subprocess.Popen:
-    command = ["-m", "hf_galaxy.cli", "predict", *map(str, arguments), "--ask", "redshift,av", "--samples", "4"]
+    command = ["-m", "hf_galaxy.cli", "predict", *map(str, arguments), "--ask", "redshift", "--samples", "2"]
     if processes > 1:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -40,7 +40,7 @@ def start(*arguments: object, processes: int = 1) -> subprocess.Popen:
 def whole(tmp_path_factory, blank_model) -> tuple[Path, Path, Table]:
     folder = tmp_path_factory.mktemp("whole")
     table = catalogue(ROWS)
-    table["rSDSS_err"][9000] = -1.0
+    table["rSDSS_err"][5000] = -1.0
     table.write(folder / "catalogue.parquet")
     process = start(folder / "catalogue.parquet", "-o", folder / "whole.parquet", "--model", blank_model)
     _, error = process.communicate(timeout=500)
@@ -53,18 +53,18 @@ def test_killed_and_resumed_nothing_is_lost_or_doubled(whole):
     arguments = (folder / "catalogue.parquet", "-o", folder / "killed.fits", "--model", model)
     process = start(*arguments)
     parts = folder / ".killed.fits.parts"
-    while process.poll() is None and len(list(parts.glob("part-*"))) < 2:
+    while process.poll() is None and not list(parts.glob("part-*")):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert process.returncode == -signal.SIGKILL and 2 <= len(list(parts.glob("part-*"))) < 5
+    assert process.returncode == -signal.SIGKILL and 1 <= len(list(parts.glob("part-*"))) < 3
     refused = start(*arguments)
     _, error = refused.communicate(timeout=500)
     assert refused.returncode == 2 and "go on with --resume" in error
     resumed = start(*arguments, "--resume")
     _, error = resumed.communicate(timeout=500)
     assert resumed.returncode == 0, error
-    assert "going on after" in error and "rows skipped, the column skipped says why: 1 (first row 9000" in error
+    assert "going on after" in error and "rows skipped, the column skipped says why: 1 (first row 5000" in error
     same(Table.read(folder / "killed.fits"), wanted)
     assert sorted(p.name for p in folder.iterdir() if p.name.startswith(".")) == []
 
