@@ -59,7 +59,7 @@ def answers(posterior: GalaxyPosterior, properties: torch.Tensor) -> dict[str, n
         told = torch.stack([density.log_prob(t), density.cdf(t)], dim=-1)
         return torch.cat([density.unsqueeze(2).quantile(torch.tensor(LEVELS)), told], dim=-1)
 
-    every = posterior._ask(names, 0.0, use).double().numpy()
+    every = posterior.ask(names, use).double().numpy()
     every[~torch.isfinite(truth).numpy(), -2:] = np.nan
     return {"quantiles": every[..., :-2], "log_prob": every[..., -2], "pit": every[..., -1]}
 

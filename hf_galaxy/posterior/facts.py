@@ -12,7 +12,9 @@ def facts(posterior: Answers) -> dict[str, str]:
     """Size, arithmetic, variables and training of the model of a posterior."""
     config, parameters = posterior.model.config, sum(p.numel() for p in posterior.model.parameters())
     training = config.training or {}
+    commit = getattr(config, "_commit_hash", None)
     return {
+        "commit": commit or "none: a folder",
         "parameters": f"{parameters:,}",
         "encoder layers": f"{config.num_hidden_layers} of width {config.hidden_size}",
         "question layers": str(config.num_question_layers),

@@ -34,6 +34,7 @@ def load(settings: TrainSettings, attention: str) -> tuple[GalaxyModel, GalaxyTo
     _check_size(facts, settings, where)
     changes = {key: value for key, value in settings.model.items() if key != DEPTH}
     how = {"attn_implementation": attention, "dtype": torch.float32, "ignore_mismatched_sizes": True}
+    how["use_safetensors"] = True  # a pickle would run
     try:
         model, report = GalaxyModel.from_pretrained(settings.init_from, output_loading_info=True, **how, **changes)
         tokenizer = GalaxyTokenizer.from_pretrained(settings.init_from)
