@@ -127,10 +127,16 @@ def test_a_corner_has_a_panel_for_each_pair_and_marks_what_is_known(galaxy, row)
 
 
 def test_the_information_of_a_figure_is_that_of_the_bands(galaxy, row):
+    row = read_catalogue({**{name: row.table[name] for name in row.table.colnames}, "J0670": [5200.0],
+                          "J0670_err": [100.0]}, unit="nJy")  # fmt: skip
     figure = information_figure(galaxy, row, ["redshift"])
-    exact = information(galaxy.condition(row), [["J0660"], ["rSDSS"], ["J0660", "rSDSS"]], ["redshift"])[0, :, 0]
+    parts = [["J0660"], ["rSDSS"], ["J0660", "rSDSS", "J0670"], ["J0660", "J0670"]]
+    exact = information(galaxy.condition(row), parts, ["redshift"])[0, :, 0]
     ax = figure.axes[1]
     assert [bar.get_height() for bar in ax.patches[:1]] == pytest.approx(exact[:1], rel=1e-3)  # float32
+    step = next(line for line in ax.lines if line.get_drawstyle() == "steps-mid" and len(line.get_xdata()))
+    assert step.get_ydata()[0] == pytest.approx(exact[3], rel=1e-3)
+    assert exact[3] != pytest.approx(exact[0], rel=1e-2)
     points = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "s" and len(line.get_xdata())]
     assert points == pytest.approx(exact[1:2], rel=1e-3)
     assert f"all bands {exact[2]:.2f} nat" in texts(ax)
