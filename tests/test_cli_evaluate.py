@@ -83,3 +83,10 @@ def test_galaxies_are_simulated_on_the_spot(tmp_path, blank_model):
     assert main(["evaluate", "--model", str(blank_model), "--n", "12", "--joint", "0", "-o", str(out)]) == 0
     report = read_report(out / "metrics.json")
     assert report["data"]["source"] == "simulated" and report["metrics"]["nominal"]["redshift"]["all"]["n"] == 12
+
+
+def test_a_survey_that_the_model_was_not_adapted_to(tmp_path, blank_model, catalogue, capsys):
+    message = refused(
+        capsys, "--model", blank_model, "--data", catalogue, "--survey", "minijpas", "-o", tmp_path / "out"
+    )
+    assert "was not adapted to that survey" in message

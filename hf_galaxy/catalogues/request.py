@@ -85,7 +85,7 @@ def check_request(request: Request) -> None:
     if request.densities.exists() and not request.overwrite:
         raise ValueError(f"{request.densities}: exists; give another output, or --overwrite")
     if find_spec("h5py") is None:
-        raise ImportError('densities on a grid need h5py: pip install "hf-galaxy[pz]"')
+        raise ImportError('densities on a grid need h5py: pip install "hf-galaxy[qp]"')
 
 
 def facts_of(request: Request, galaxy: GalaxyPosterior, source: RowSource) -> dict[str, Any]:

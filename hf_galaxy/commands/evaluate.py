@@ -25,6 +25,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         "<name>_spec; simulated galaxies by default",
     )  # fmt: skip
     parser.add_argument("--unit", help="unit of flux columns of a catalogue that have none")
+    parser.add_argument("--survey", metavar="NAME", help="survey of the galaxies, that the model was adapted to")
     parser.add_argument("--n", type=count, default=20_000, metavar="N", help="galaxies at most (%(default)s)")
     parser.add_argument("--ask", type=names, metavar="A,B", help="properties compared; all with truth by default")
     parser.add_argument("--noise", nargs="+", choices=NOISE, help="added to noiseless galaxies: of the assumed depths "

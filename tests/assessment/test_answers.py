@@ -70,3 +70,17 @@ def test_galaxies_without_truth_of_a_property_are_left_out_of_it_alone(galaxy, t
             assert np.isfinite(getattr(found.of[name], field)).all()
     assert len(found.odds) == 30 and np.isfinite(found.odds).all()
     assert answer(galaxy, galaxies, ["av"], "none", 1).odds is None
+
+
+def test_the_zero_points_of_a_survey_apply(galaxies):
+    model = tiny_model()
+    model.config.calibration = {"minijpas": {"zero_points": {"J0500": 0.8, "rSDSS": -0.8}, "error_scale": {}}}
+    galaxy = GalaxyPosterior(model, GalaxyTokenizer())
+    plain, told = (
+        answer(g, galaxies, NAMES, "none", 1).of["redshift"] for g in (galaxy, galaxy.condition(survey="minijpas"))
+    )
+    posterior = galaxy.condition(galaxies.observe(slice(0, 25), "none", 1)).condition(survey="minijpas")
+    np.testing.assert_allclose(told.median, posterior.quantiles("redshift", [0.5])[:, 0], rtol=1e-4)
+    model.config.calibration = {}
+    ignored = answer(galaxy.condition(survey="minijpas"), galaxies, NAMES, "none", 1).of["redshift"]
+    assert np.abs(told.median - ignored.median).max() > 1e-3 and np.abs(told.median - plain.median).max() > 1e-3

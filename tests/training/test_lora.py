@@ -8,7 +8,7 @@ from transformers import AutoModel
 
 from .ecosystem import batch, small_model
 
-peft = pytest.importorskip("peft", reason='adapters need peft: pip install "hf-galaxy[train]"')
+peft = pytest.importorskip("peft", reason='adapters need peft: pip install "hf-galaxy[lora]"')
 
 TARGETS = ["query", "key_value", "output", "up", "down"]
 

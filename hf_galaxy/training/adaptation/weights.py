@@ -26,7 +26,7 @@ def choose_weights(model: GalaxyModel, settings: AdaptationSettings) -> GalaxyMo
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError:
-            raise ImportError('adaptation: {weights: lora} needs peft: pip install "hf-galaxy[train]"') from None
+            raise ImportError('adaptation: {weights: lora} needs peft: pip install "hf-galaxy[lora]"') from None
         names = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and "layers." in n]
         targets = [n for n in names if n.rpartition(".")[2] in LORA_TARGETS]
         inject_adapter_in_model(LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=targets), model)

@@ -24,7 +24,7 @@ from tests.training.conftest import history
 @pytest.mark.parametrize("weights", ["full", "lora", "none"])
 def test_what_is_left_behind_loads_with_transformers_alone_and_gives_the_same_answers(adapt, folders, weights):
     if weights == "lora":
-        pytest.importorskip("peft", reason='low-rank additions need peft: pip install "hf-galaxy[train]"')
+        pytest.importorskip("peft", reason='low-rank additions need peft: pip install "hf-galaxy[lora]"')
     loop = adapt(adaptation={"survey": "mine", "weights": weights}, lr=1e-2)
     loop.run()
     out, inputs = loop.settings.out, loop.validation[0]
