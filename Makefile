@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 N ?= 100000
 BENCHMARKS := accuracy feeding infer real_spectra realism scaling simulate train_step training_scaling where_time_goes
 
-.PHONY: help demo test test-slow conformance lint format data benchmarks clean
+.PHONY: help demo test test-slow conformance lint format docs figures data benchmarks clean
 
 help:
 	@echo "make demo         posteriors of real SDSS galaxies, and two plots, in outputs/demo"
@@ -14,6 +14,8 @@ help:
 	@echo "make test-slow    the slow tests: peers, training, statistics"
 	@echo "make conformance  transformers' own common tests of models and tokenizers"
 	@echo "make lint         ruff, lint and format"
+	@echo "make docs         the documents with the reference, in build/docs"
+	@echo "make figures      the figures of README and documents, in docs/images"
 	@echo "make data N=...   N simulated galaxies (100,000) and real ones in outputs/, and a figure of both"
 	@echo "make benchmarks   the benchmarks of minutes, results in benchmarks/results; the longer ones are in README"
 
@@ -51,6 +53,16 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W -n --keep-going docs build/docs
+
+figures: $(VENV)/.dev
+	$(BIN)/python examples/demo.py --out outputs/demo && cp outputs/demo/sed.png docs/images/sed.png
+	$(BIN)/hf-galaxy simulate 5000 --seed 5 -o outputs/sim.ecsv --overwrite
+	$(BIN)/hf-galaxy plot outputs/sim.ecsv --kind residuals -o docs/images/residuals.png --overwrite
+	$(BIN)/hf-galaxy plot examples/sdss_galaxies.ecsv --kind corner --index 2 -o docs/images/corner.png --overwrite
+	$(BIN)/hf-galaxy plot examples/sdss_galaxies.ecsv --kind information --index 7 -o docs/images/information.png --overwrite
 
 data: $(VENV)/.dev
 	$(BIN)/python -m dataset_scripts.jpas_galex_sim --n $(N) --num-proc 2 --out outputs/jpas_galex_sim
