@@ -244,7 +244,7 @@ def test_one_command_keeps_results_and_says_what_failed(monkeypatch, tmp_path, c
             "boosted",
         }
         assert "| MLP |" in (text := out.with_suffix(".md").read_text())
-        assert "without a result in this run: ours, shipped, ojala_corrected" in text
+        assert "without a result in this run: ours, ours_passes, shipped, ojala_corrected" in text
         for figure in ("photoz", "magnitude", "calibration"):
             assert (tmp_path / "results" / f"compare_{figure}.png").stat().st_size > 10_000
         with pytest.raises(ValueError, match="broken, seed 0: no such code here"):

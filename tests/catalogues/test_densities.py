@@ -35,7 +35,7 @@ warnings.simplefilter("ignore")
 path, grid = sys.argv[1], np.linspace(0, 2, 201)
 whole, part = qp.read(path), qp.read(path, read_slice=slice(1, 3))
 good = whole[np.array([0, 2])]
-said = {"n": whole.npdf, "kind": whole.metadata["pdf_name"][0].decode(), "median": good.median().ravel().tolist()}
+said = {"n": int(whole.npdf), "kind": whole.metadata["pdf_name"][0].decode(), "median": good.median().ravel().tolist()}
 said["integral"] = np.trapezoid(good.pdf(grid), grid, axis=1).tolist()
 said["skipped"] = bool(np.isnan(whole.objdata["yvals"][1]).all())
 said["mode"], said["row"] = whole.ancil["zmode"].tolist(), whole.ancil["row"].tolist()
