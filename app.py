@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hf_galaxy import GalaxyPosterior
     from hf_galaxy.app.page import build, launch
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped from outside, it leaves no files either
     try:
         galaxy = GalaxyPosterior.from_pretrained(arguments.model, revision=arguments.revision)
         page = build(galaxy, EXAMPLE if EXAMPLE.is_file() else None)

@@ -6,6 +6,7 @@ import functools
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,6 @@ class _Page:
     def __init__(self, galaxy: GalaxyPosterior, example: Path | None) -> None:
         self.galaxy, self.example = galaxy, example
         self.variables = {v.name: v for v in galaxy.variables if v.kind != "category"}
-        self.outbox = tempfile.TemporaryDirectory(prefix="hf_galaxy_page_")  # removed with the process
         with gr.Blocks(
             title="hf_galaxy", analytics_enabled=False, delete_cache=(FILES_LIVE // 6, FILES_LIVE)
         ) as self.blocks:
@@ -86,6 +86,11 @@ class _Page:
                 with gr.Column(scale=10, min_width=330):
                     self._answers()
             self._events()
+
+    @functools.cached_property
+    def outbox(self) -> tempfile.TemporaryDirectory:
+        """Where files of answers are until Gradio has its copy; removed with the process."""
+        return tempfile.TemporaryDirectory(prefix="hf_galaxy_page_")
 
     # ---- layout
 
@@ -249,6 +254,7 @@ class _Page:
         loaded = _there(loaded)
         if shown is None:
             raise ValueError("there is no answer yet; ask something first")
+        self._sweep()
         folder = Path(tempfile.mkdtemp(dir=self.outbox.name))
         path = folder / f"{Path(loaded.name).stem}_posteriors{FORMATS[kind]}"
         try:
@@ -266,6 +272,12 @@ class _Page:
         """Remove the file that Gradio has taken a copy of."""
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what visitors left who went before their file was served."""
+        for folder in Path(self.outbox.name).iterdir():
+            if time.time() - folder.stat().st_mtime > FILES_LIVE:
+                shutil.rmtree(folder, ignore_errors=True)
 
     # ---- pieces
 

@@ -63,7 +63,8 @@ def address(tmp_path_factory) -> Iterator[str]:
         assert "Traceback" not in (folder / "log").read_text()
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(60)
+    assert list(folder.glob("hf_galaxy_page_*")) == []
 
 
 @pytest.fixture(scope="module")

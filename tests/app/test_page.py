@@ -87,6 +87,16 @@ def test_the_file_of_answers_is_removed_once_it_is_served(page):
     assert not folder.exists() and list(Path(page.outbox.name).iterdir()) == []
 
 
+def test_files_of_visitors_who_went_are_swept(page):
+    left, fresh = (Path(page.outbox.name) / name for name in ("left", "fresh"))
+    for folder in (left, fresh):
+        folder.mkdir()
+    os.utime(left, (0, 0))
+    opened = page.open_example(["redshift"], 1280)
+    page.write_all(opened[page.loaded], opened[page.answer], "CSV", lambda *_: None)
+    assert fresh.exists() and not left.exists()
+
+
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(page, monkeypatch):
     def full(*arguments):
         arguments[3].write_bytes(b"half")
@@ -101,6 +111,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(page, monkeypatch):
 
 def test_a_model_that_does_not_exist_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "as before")  # app.py sets it; the test leaves it as it was
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     assert runpy.run_path(str(APP))["main"](["--model", str(tmp_path / "none")]) == 2
     said = capsys.readouterr().err
     assert said.startswith("app.py: error: ") and said.count("\n") == 1
