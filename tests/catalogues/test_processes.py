@@ -18,7 +18,7 @@ from tests.catalogues.test_run import catalogue, same
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 9_000  # three parts
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def start(*arguments: object, processes: int = 1) -> subprocess.Popen:
