@@ -75,8 +75,8 @@ def answers(galaxy: GalaxyPosterior, catalogue: Catalogue, question: Question, f
     names = [v.name for v in question.asked]
     table = Table(posterior.summary(names, question.levels))
     if "redshift" in names:
-        for what in SINGLE_VALUES:
-            table[f"redshift_{what}"] = getattr(posterior, what)("redshift")
+        for what, column in zip(SINGLE_VALUES, posterior.mode_and_odds("redshift").T, strict=True):
+            table[f"redshift_{what}"] = column
     table["log_prob_photometry"] = posterior.log_prob_photometry()
     if question.samples:
         for variable in question.asked:

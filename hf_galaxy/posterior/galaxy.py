@@ -14,7 +14,7 @@ from . import derived
 from .answers import Answers
 from .expected_information import NODES, information_gain
 from .facts import facts
-from .highest_density import Profile
+from .highest_density import MODE_NODES, Profile
 from .neighbours import nearest
 from .photometry_checks import outlier_score, surprise
 from .weighted_draws import WeightedDraws
@@ -37,7 +37,7 @@ class GalaxyPosterior(Answers):
         coordinates = self._coordinates(name)
 
         def find(_: slice, density: Any) -> Tensor:
-            profile = Profile.of(density, coordinates)
+            profile = Profile.of(density, coordinates, MODE_NODES)
             return profile.physical(profile.mode())
 
         return self._system.back(self.ask([name], find).numpy(), [name])[:, 0]
@@ -53,17 +53,23 @@ class GalaxyPosterior(Answers):
         Raises:
             ValueError: A width that is not above zero; none, for another variable than the redshift.
         """
+        return self.mode_and_odds(name, width)[:, 1]
+
+    def mode_and_odds(self, name: str = "redshift", width: Any = None) -> np.ndarray:
+        """Both `(n_galaxy, 2)` from one reading of the evidence; arguments and errors are those of `odds`."""
         width = self._width(name, width)
         coordinates, factor = self._coordinates(name), torch.as_tensor(self._system.factors(name))
         factor = factor.expand(len(self), 1)
 
         def integrate(rows: slice, density: Any) -> Tensor:
-            profile = Profile.of(density, coordinates)
+            profile = Profile.of(density, coordinates, MODE_NODES)
             x = profile.physical(profile.mode())
             half = (width[rows] * factor[rows]).to(x.device) * (1 + x if name == "redshift" else 1)
-            return profile.cdf(x + half) - profile.cdf(x - half)
+            return torch.cat([x, profile.cdf(x + half) - profile.cdf(x - half)], dim=-1)
 
-        return self.ask([name], integrate).numpy()[:, 0]
+        found = self.ask([name], integrate).numpy()
+        found[:, :1] = self._system.back(found[:, :1], [name])
+        return found
 
     def interval(self, name: str, mass: float = ONE_SIGMA) -> np.ndarray:
         """Ends `(n_galaxy, 2)` of the shortest interval that holds the probability `mass`.

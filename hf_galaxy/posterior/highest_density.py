@@ -18,9 +18,11 @@ from ..coordinates_galaxy import Coordinates
 from ..densities_galaxy import MixtureDensity
 
 REACH, NODES = 5.0, 41  # standard deviations to each side of a component, and nodes in it
+MODE_NODES = 17  # where nothing but a peak is looked for, which the nodes about it need only bracket
 BEST_PEAKS = 4  # that are refined before the highest is taken
 GOLDEN = (math.sqrt(5) - 1) / 2
 STEPS = 40  # of a golden section: 4e-9 of the bracket
+MODE_STEPS = 24  # 1e-5 of a bracket of a standard deviation, where a density is flat
 BISECTIONS = 50
 LOWEST = -700.0  # log of a density that counts as nothing
 
@@ -42,13 +44,13 @@ class Profile:
     log_pdf: Tensor
 
     @classmethod
-    def of(cls, density: MixtureDensity, coordinates: Coordinates) -> Profile:
-        """Tabulate densities `(n, 1)`."""
+    def of(cls, density: MixtureDensity, coordinates: Coordinates, nodes: int = NODES) -> Profile:
+        """Tabulate densities `(n, 1)` at so many nodes a component."""
         density = density.map(Tensor.double)
         coordinates = coordinates.to(density.loc.device)
-        offsets = torch.linspace(-REACH, REACH, NODES, dtype=torch.float64, device=density.loc.device)
-        nodes = (density.loc.unsqueeze(-1) + density.scale.unsqueeze(-1) * offsets).flatten(1)
-        t = nodes.clamp(density.lower, density.upper).sort(dim=-1).values
+        offsets = torch.linspace(-REACH, REACH, nodes, dtype=torch.float64, device=density.loc.device)
+        t = (density.loc.unsqueeze(-1) + density.scale.unsqueeze(-1) * offsets).flatten(1)
+        t = t.clamp(density.lower, density.upper).sort(dim=-1).values
         made = cls(density, coordinates, t, torch.empty(0))
         return cls(density, coordinates, t, made.log_density(t))
 
@@ -71,7 +73,7 @@ class Profile:
         left, right = _neighbours(self.log_pdf)
         peak = (self.log_pdf >= left) & (self.log_pdf >= right)
         best = self.log_pdf.masked_fill(~peak, -math.inf).topk(min(BEST_PEAKS, self.t.shape[-1])).indices
-        t = golden_section(lambda x: -self.log_density(x), before.gather(-1, best), after.gather(-1, best))
+        t = golden_section(lambda x: -self.log_density(x), before.gather(-1, best), after.gather(-1, best), MODE_STEPS)
         return t.gather(-1, self.log_density(t).argmax(-1, keepdim=True))
 
     def shortest(self, mass: float) -> Tensor:
@@ -135,11 +137,11 @@ class Profile:
         return torch.where(p1 < p0, t0 + way * (t1 - t0), t0)
 
 
-def golden_section(function: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
+def golden_section(function: Callable[[Tensor], Tensor], a: Tensor, b: Tensor, steps: int = STEPS) -> Tensor:
     """Where a function with one minimum in each bracket `[a, b]` is least (Kiefer 1953)."""
     c, d = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
     low, high = function(c), function(d)
-    for _ in range(STEPS):
+    for _ in range(steps):
         left = low <= high
         a, b = torch.where(left, a, c), torch.where(left, d, b)
         new = torch.where(left, b - GOLDEN * (b - a), a + GOLDEN * (b - a))
@@ -168,4 +170,4 @@ def _neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([x[:, :1], x[:, :-1]], dim=-1), torch.cat([x[:, 1:], x[:, -1:]], dim=-1)
 
 
-__all__ = ["Profile", "golden_section", "interpolate"]
+__all__ = ["MODE_NODES", "Profile", "golden_section", "interpolate"]
