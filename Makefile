@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 N ?= 100000
 BENCHMARKS := accuracy feeding infer real_spectra realism scaling simulate train_step training_scaling where_time_goes
 
-.PHONY: help demo test test-slow conformance lint format docs figures data benchmarks clean
+.PHONY: help demo test test-slow conformance lint format app docs figures data benchmarks clean
 
 help:
 	@echo "make demo         posteriors of real SDSS galaxies, and two plots, in outputs/demo"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow    the slow tests: peers, training, statistics"
 	@echo "make conformance  transformers' own common tests of models and tokenizers"
 	@echo "make lint         ruff, lint and format"
+	@echo "make app          the page, at http://127.0.0.1:7860"
 	@echo "make docs         the documents with the reference, in build/docs"
 	@echo "make figures      the figures of README and documents, in docs/images"
 	@echo "make data N=...   N simulated galaxies (100,000) and real ones in outputs/, and a figure of both"
@@ -53,6 +54,9 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+app: $(VENV)/.dev
+	$(BIN)/python app.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W -n --keep-going docs build/docs
