@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from astropy.table import Table
 
 from .arrow import cut, to_table, units_of
 from .base import Block, RowSource, Stamp, columns_twice
 
 BATCH_ROWS = 4096
+_TAKEN_APART = b"__serialized_columns__"
 BUFFER_BYTES = 1 << 16  # of each column: row groups of a million rows are common, and are never held whole
 
 
@@ -28,7 +31,7 @@ class ParquetSource(RowSource):
         self.source, self._path, self._stamp = str(path), path, Stamp.of(path)
         with self._open() as file:
             self.names, self.rows = list(file.schema_arrow.names), file.metadata.num_rows
-            self._units = units_of(file.schema_arrow)
+            self._schema, self._units = file.schema_arrow, units_of(file.schema_arrow)
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
@@ -58,7 +61,15 @@ class ParquetSource(RowSource):
                     self._stamp.check()
                     raise ValueError(f"{self._path}: damaged: {str(error).splitlines()[0]}") from None
                 self._stamp.check()
-                yield Block(rows.start, to_table(piece, self._units))
+                yield Block(rows.start, self._table(piece))
+
+    def _table(self, piece: pa.Table) -> Table:
+        """A column that astropy had to take apart (its mask beside it, the parts of a time) is put together by it."""
+        if _TAKEN_APART not in (self._schema.metadata or {}).get(b"table_meta_yaml", b""):
+            return to_table(piece, self._units)
+        sink = pa.BufferOutputStream()
+        pq.write_table(piece.replace_schema_metadata(self._schema.metadata), sink)
+        return Table.read(io.BytesIO(sink.getvalue().to_pybytes()), format="parquet")
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def saved(folder):
 
 SOURCES = {
     "astropy parquet": lambda f: written(f, "t.parquet", table()["x", "name", "flux"]),
+    "masked parquet": lambda f: written(f, "t.parquet", table()),
     "row groups": pandas_parquet,
     "fits": lambda f: written(f, "t.fits", table()),
     "ecsv": lambda f: written(f, "t.ecsv", table()),
@@ -85,7 +86,7 @@ def test_every_source_gives_the_rows_that_are_asked_for(tmp_path, kind):
             np.testing.assert_array_equal(block.table["flux"], wanted["flux"])
 
 
-@pytest.mark.parametrize("kind", ["astropy parquet", "fits", "ecsv", "votable", "folder of fits"])
+@pytest.mark.parametrize("kind", ["astropy parquet", "masked parquet", "fits", "ecsv", "votable", "folder of fits"])
 def test_units_come_with_the_columns(tmp_path, kind):
     assert str(next(iter(open_rows(SOURCES[kind](tmp_path)).blocks(BOUNDS))).table["x"].unit) == "nJy"
 
