@@ -47,6 +47,7 @@ class Question:
         samples: Number of joint draws; 0 is none.
         seed: Of the draws.
         pdf: A density on a grid, or None.
+        log_prob: Whether the log density of the photometry is wanted: it takes about half of the time.
     """
 
     asked: tuple[Variable, ...]
@@ -54,6 +55,7 @@ class Question:
     samples: int = 0
     seed: int = 0
     pdf: PdfGrid | None = None
+    log_prob: bool = True
 
     @property
     def numbers_a_row(self) -> int:
@@ -77,7 +79,8 @@ def answers(galaxy: GalaxyPosterior, catalogue: Catalogue, question: Question, f
     if "redshift" in names:
         for what, column in zip(SINGLE_VALUES, posterior.mode_and_odds("redshift").T, strict=True):
             table[f"redshift_{what}"] = column
-    table["log_prob_photometry"] = posterior.log_prob_photometry()
+    if question.log_prob:
+        table["log_prob_photometry"] = posterior.log_prob_photometry()
     if question.samples:
         for variable in question.asked:
             draws = np.empty((len(catalogue), question.samples), dtype=np.float32)

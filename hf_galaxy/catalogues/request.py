@@ -113,6 +113,7 @@ def facts_of(request: Request, galaxy: GalaxyPosterior, source: RowSource) -> di
         "samples": question.samples,
         "seed": question.seed,
         "pdf": question.pdf and {"name": question.pdf.name, "grid": question.pdf.grid.tolist()},
+        "log_prob": question.log_prob,
         "strict": request.strict,
         "rows_per_part": request.part_rows,
     }

@@ -35,6 +35,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--pdf-grid", type=grid, metavar="LO:HI:N", help="points of the grid; 0:1.5:751 of the redshift by default"
     )
+    parser.add_argument("--no-log-prob", action="store_true",
+                        help="leave log_prob_photometry out, which takes about half of the time")  # fmt: skip
     parser.add_argument("--seed", type=index, default=0, help="seed of the draws (%(default)s)")
     parser.add_argument("--strict", action="store_true", help="stop at a row that cannot be read, do not skip it")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
@@ -73,7 +75,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _question(arguments: argparse.Namespace, galaxy: GalaxyPosterior) -> Question:
     asked = tuple(asked_variables(arguments.ask, galaxy))
-    return Question(asked, tuple(arguments.quantiles), arguments.samples, arguments.seed, _pdf(arguments, galaxy))
+    grid_of = _pdf(arguments, galaxy)
+    levels_of = tuple(arguments.quantiles)
+    return Question(asked, levels_of, arguments.samples, arguments.seed, grid_of, not arguments.no_log_prob)
 
 
 def _pdf(arguments: argparse.Namespace, galaxy: GalaxyPosterior) -> PdfGrid | None:

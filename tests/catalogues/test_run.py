@@ -51,7 +51,8 @@ def make(tmp_path, galaxy):
         if table is not path:
             (catalogue() if table is None else table).write(path, overwrite=True)
         asked = tuple(v for v in galaxy.variables if v.name in ("redshift", "ew_halpha"))
-        question = Question(asked, samples=changes.pop("samples", 3), pdf=changes.pop("pdf", None))
+        wanted = {"samples": 3, **{key: changes.pop(key) for key in ("samples", "pdf", "log_prob") if key in changes}}
+        question = Question(asked, **wanted)
         request = Request(path, tmp_path / name, name.endswith("/"), question, rows_per_part=128)
         predict(replace(request, **changes), galaxy, Team())
         return tmp_path / name
@@ -65,6 +66,12 @@ def same(one: Table, other: Table) -> None:
         a, b = (np.ma.filled(np.ma.asarray(t[name]), BLANK.get(t[name].dtype.kind, 0)) for t in (one, other))
         texts = a.dtype.kind in "SU"
         np.testing.assert_array_equal(a.astype(str) if texts else a, b.astype(str if texts else a.dtype), err_msg=name)
+
+
+def test_the_density_of_the_photometry_can_be_left_out(make):
+    whole, quick = Table.read(make("whole.fits")), Table.read(make("quick.fits", log_prob=False))
+    assert set(whole.colnames) - set(quick.colnames) == {"log_prob_photometry"}
+    same(whole[quick.colnames], quick)
 
 
 def test_the_answers_are_those_of_the_posterior(make, galaxy, tmp_path):
