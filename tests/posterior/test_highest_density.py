@@ -13,7 +13,7 @@ from scipy import stats
 from hf_galaxy import GalaxyPosterior, GalaxyTokenizer
 from hf_galaxy.coordinates_galaxy import Coordinates
 from hf_galaxy.densities_galaxy import MixtureDensity
-from hf_galaxy.posterior.highest_density import Profile
+from hf_galaxy.posterior.highest_density import MODE_NODES, Profile
 from hf_galaxy.variables_galaxy import Variable
 from tests.tiny_model import tiny_model
 
@@ -73,6 +73,20 @@ def test_a_needle_beside_a_hill_is_found():
     """The needle has 2 % of the probability, and is a thousand times narrower."""
     found = profile([0.98, 0.02], [0.0, 2.0], [1.0, 0.001])
     assert float(found.mode()) == pytest.approx(2.0, abs=1e-6)
+
+
+def test_the_highest_of_many_peaks_is_found_with_few_nodes():
+    """Twelve components of scales from 0.001 to 1: no value on a fine grid is higher than the mode."""
+    rng = np.random.default_rng(2)
+    n, k = 200, 12
+    log_weights = torch.tensor(np.log(rng.dirichlet(np.ones(k), (n, 1))))
+    loc, scale = torch.tensor(rng.normal(0, 1, (n, 1, k))), torch.tensor(10 ** rng.uniform(-3, 0, (n, 1, k)))
+    limit = torch.full((n, 1), math.inf, dtype=torch.float64)
+    density = MixtureDensity(log_weights, loc, scale, -limit, limit)
+    found = Profile.of(density, Coordinates([Variable("x")], torch.float64), MODE_NODES)
+    fine = Profile.of(density, found.coordinates, 2001)
+    short = fine.log_pdf.amax(-1, keepdim=True) - found.log_density(found.mode())
+    assert float(short.max()) < 1e-6
 
 
 def test_the_interval_of_a_gaussian():
