@@ -64,6 +64,8 @@ def same(one: Table, other: Table) -> None:
     assert one.colnames == other.colnames and len(one) == len(other)
     for name in one.colnames:
         a, b = (np.ma.filled(np.ma.asarray(t[name]), BLANK.get(t[name].dtype.kind, 0)) for t in (one, other))
+        if a.dtype.kind == "i" and b.dtype.kind == "f":  # astropy's Parquet gives whole numbers with gaps as floats
+            b = np.nan_to_num(b)
         texts = a.dtype.kind in "SU"
         np.testing.assert_array_equal(a.astype(str) if texts else a, b.astype(str if texts else a.dtype), err_msg=name)
 
