@@ -44,7 +44,7 @@ print(json.dumps(said))
 """
 
 
-@pytest.mark.skipif(find_spec("qp") is None, reason="densities are compared with qp: pip install qp-prob")
+@pytest.mark.skipif(find_spec("qp") is None, reason='qp reads what was written: pip install "hf-galaxy[qp]"')
 def test_qp_reads_the_densities(output, tmp_path):
     command = [sys.executable, "-c", READ, str(tmp_path / "answers_pdf_redshift.hdf5")]
     done = subprocess.run(command, capture_output=True, text=True)
