@@ -128,9 +128,7 @@ def test_the_report_measures_forged_fits():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("bagpipes") is None, reason='no bagpipes: pip install "hf-galaxy[sim]"'
-)
+@pytest.mark.skipif(importlib.util.find_spec("bagpipes") is None, reason='no bagpipes: pip install "hf-galaxy[sim]"')
 def test_a_fit_that_is_cut_short_still_answers(tmp_path):
     flux = galaxies(1)
     settings = replace(FitSettings(), live=60, most_calls=200, draws=20, resolution=100.0)

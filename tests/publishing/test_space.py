@@ -17,9 +17,7 @@ from tests.fake_hub import card_errors
 PACKAGE = Path(__file__).parents[2] / "hf_galaxy"
 COMMIT = "a" * 40
 
-pytestmark = pytest.mark.skipif(
-    find_spec("gradio") is None, reason='no Gradio: pip install "hf-galaxy[app]"'
-)
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason='no Gradio: pip install "hf-galaxy[app]"')
 
 
 @pytest.fixture(scope="module")
