@@ -20,7 +20,7 @@ def summary(runs: Runs) -> list[dict[str, Any]]:
     """A row a variant and kind of run: means over its seeds, and what it differs by from what it is compared with.
 
     ``cost`` is the ratio of the seconds a galaxy. ``delta_nll`` is the difference of the NLL over the seeds that both
-    have, and ``at_cost_nll`` the difference that is left when both have the same seconds: the dearer one has seen fewer
+    have, ``error_nll`` the standard error of that mean (from two seeds on), and ``at_cost_nll`` the difference that is left when both have the same seconds: the dearer one has seen fewer
     galaxies then, and the baseline says what these are worth; likewise of the other figures in ``COMPARED``. They are
     None where there is nothing to compare with.
     """
@@ -43,10 +43,12 @@ def _row(name: str, here: Runs, runs: Runs) -> dict[str, Any]:
     if shared:
         row["cost"] = math.exp(mean(math.log(own[s]["train_seconds"] / others[s]["train_seconds"]) for s in shared))
     for figure in COMPARED:
-        delta = mean(own[s][figure] - others[s][figure] for s in shared) if shared else None
+        differences = [own[s][figure] - others[s][figure] for s in shared]
+        delta = mean(differences) if shared else None
         slope = learning_slope([run for run in runs if run["warm"] == first["warm"]], figure)
         known = delta is not None and slope is not None
         row[f"delta_{figure}"] = delta
+        row[f"error_{figure}"] = stdev(differences) / len(shared) ** 0.5 if len(shared) > 1 else None
         row[f"at_cost_{figure}"] = delta - slope * math.log(row["cost"]) if known else None
     return row
 
@@ -104,7 +106,7 @@ def table(runs: Runs) -> str:
 def _line(row: dict[str, Any]) -> str:
     cells = [f"{row[key]:.3f}" for key in FIGURES[:5]] + [f"{row['sigma_nmad']:.4f}", f"{row['pit_deviation']:.3f}"]
     cells += [f"{row['seconds_per_1000']:.2f}", f"{row['answers_per_second']:,.0f}", str(row["seeds"])]
-    cells += [_signed(row[f"delta_{key}"]) for key in COMPARED]
+    cells += [_signed(row[f"delta_{key}"]) + _error(row[f"error_{key}"]) for key in COMPARED]
     cells += ["" if row["cost"] is None else f"{row['cost']:.2f}"]
     cells += [_signed(row[f"at_cost_{key}"]) for key in COMPARED]
     return f"| {row['name']} | " + " | ".join(cells) + " |"
@@ -112,6 +114,10 @@ def _line(row: dict[str, Any]) -> str:
 
 def _signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f" ± {value:.3f}"
 
 
 def draw(runs: Runs, path: Path) -> None:
@@ -138,7 +144,9 @@ def _panel(ax: Any, rows: list[dict[str, Any]], key: str, scatter: float | None,
         # A difference of two runs scatters by the root of two more than one.
         ax.axvspan(-(2**1.5) * scatter, 2**1.5 * scatter, color=GREY, alpha=0.2, lw=0, label=band)
     ax.axvline(0, color=GREY, lw=0.8)
-    ax.plot([row[f"delta_{key}"] for row in rows], range(len(rows)), "o", color=BLUE, ms=4, label="same galaxies")
+    values, errors = ([row[f"{of}_{key}"] for row in rows] for of in ("delta", "error"))
+    bars = [error or 0.0 for error in errors]  # of one seed: none, the band says how far seeds differ
+    ax.errorbar(values, range(len(rows)), xerr=bars, fmt="o", color=BLUE, ms=4, lw=1, label="same galaxies")
     paid = [(row[f"at_cost_{key}"], i) for i, row in enumerate(rows) if row[f"at_cost_{key}"] is not None]
     if paid:
         ax.plot(*zip(*paid, strict=True), "D", mfc="none", color=VERMILION, ms=4, label="same seconds")

@@ -177,6 +177,16 @@ def test_a_difference_is_between_equal_seeds_and_pays_for_its_seconds():
     assert "between 2 seeds: NLL 0.1414" in reporting.table(runs())
 
 
+def test_differences_over_several_seeds_have_a_standard_error():
+    """Differences of -0.3 and -0.5, with one seed and with both."""
+    second = runs()[-1] | {"seed": 1, "nll": 0.7}
+    one, two = (reporting.summary(several)[1] for several in (runs(), [*runs(), second]))
+    assert one["error_nll"] is None and "−0.300 |" in reporting.table(runs())
+    assert two["delta_nll"] == pytest.approx(-0.4)
+    assert two["error_nll"] == pytest.approx(0.1)
+    assert "−0.400 ± 0.100" in reporting.table([*runs(), second])
+
+
 def test_a_command_given_again_goes_on(tmp_path):
     out = tmp_path / "architecture.json"
     sections = {"model": {"a": 1}, "data": {"a": 1}, "machine": {"a": 1}}
