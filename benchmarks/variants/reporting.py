@@ -20,9 +20,9 @@ def summary(runs: Runs) -> list[dict[str, Any]]:
     """A row a variant and kind of run: means over its seeds, and what it differs by from what it is compared with.
 
     ``cost`` is the ratio of the seconds a galaxy. ``delta_nll`` is the difference of the NLL over the seeds that both
-    have, ``error_nll`` the standard error of that mean (from two seeds on), and ``at_cost_nll`` the difference that is left when both have the same seconds: the dearer one has seen fewer
-    galaxies then, and the baseline says what these are worth; likewise of the other figures in ``COMPARED``. They are
-    None where there is nothing to compare with.
+    have, ``error_nll`` the standard error of that mean (from two seeds on), and ``at_cost_nll`` the difference that is
+    left when both have the same seconds: the dearer one has seen fewer galaxies then, and the baseline says what these
+    are worth; likewise of the other figures in ``COMPARED``. They are None where there is nothing to compare with.
     """
     return [
         _row(name, [run for run in runs if _kind(run) == kind], runs)
