@@ -91,6 +91,7 @@ VARIANTS = (
     Variant("spline flow", "density", FlowModel, conditioning={"measured": 0.0}, against=TRUE_ONLY),
     Variant("bins, 256", "density", BinModel),
     Variant("4 scenarios a batch", "contexts", units=4, warm=True),
+    Variant("16 scenarios a batch", "contexts", units=16, warm=True),
     Variant("photometry only", "contexts", conditioning=only("photometry")),
     Variant("one stack of 6", "stack", OneStackModel, config=_layers(6, 0)),
     Variant("six bands a vector", "pooling", with_embeddings(PairedPatches)),

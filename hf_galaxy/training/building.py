@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -36,6 +37,10 @@ from .loop import Loop
 from .seeds import seed_of
 from .settings import TrainSettings, refuse_unknown
 
+# Kinds of context in a step, at least; every unit has one of its own. Of several kinds the gradient is less noisy
+# (DECISIONS.md), and one, two and four processes see the same batches.
+SCENARIOS = 4
+
 
 def build(settings: TrainSettings) -> Loop:
     """Everything that a run needs, ready for ``run()``.
@@ -46,7 +51,7 @@ def build(settings: TrainSettings) -> Loop:
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)
     accelerator = make_accelerator(settings)
-    settings = resolve_micro_batch(settings, accelerator.num_processes)
+    settings = resolve_micro_batch(settings, accelerator.num_processes, SCENARIOS)
     check_output(settings)
     source, held_out, sample = feed(settings, accelerator.device)
     model, tokenizer = model_and_tokenizer(settings, origin(settings), accelerator.device)
@@ -97,15 +102,24 @@ def _cpu_has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def resolve_micro_batch(settings: TrainSettings, processes: int) -> TrainSettings:
-    """Fill in the size of a unit: that of the state to resume, else an even share of the batch."""
+def resolve_micro_batch(settings: TrainSettings, processes: int, units_wanted: int = 1) -> TrainSettings:
+    """Fill in the size of a unit: that of the state to resume, else so that a step has `units_wanted` or more.
+
+    A batch that cannot be shared so has a unit a process.
+
+    Raises:
+        ValueError: a batch that the processes cannot share evenly.
+    """
     state = checkpoint.latest(settings.out) if settings.resume else None
     if settings.micro_batch is None and state is not None:
         return replace(settings, micro_batch=checkpoint.read_counters(state)["settings"]["micro_batch"])
     if settings.micro_batch is None:
-        if settings.batch_size % processes:
+        units = processes * math.ceil(units_wanted / processes)
+        if settings.batch_size % units:
+            units = processes
+        if settings.batch_size % units:
             raise ValueError(f"batch_size {settings.batch_size} cannot be shared evenly by {processes} processes")
-        return replace(settings, micro_batch=settings.batch_size // processes)
+        return replace(settings, micro_batch=settings.batch_size // units)
     return settings
 
 

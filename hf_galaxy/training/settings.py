@@ -65,7 +65,9 @@ class TrainSettings:
     galaxies: int | None = _option(None, "galaxies seen in all, instead of --steps")
     steps: int | None = _option(None, "optimiser steps in all (default 10000)")
     batch_size: int | None = _option(None, "galaxies a step, over all processes")
-    micro_batch: int | None = _option(None, "galaxies drawn and propagated together; default: batch size / processes")
+    micro_batch: int | None = _option(
+        None, "galaxies drawn and propagated together, with one kind of context; default: a quarter of the batch"
+    )
     lr: float | None = _option(None, "peak learning rate")
     warmup: int | None = _option(None, "steps of the linear rise of the rate")
     schedule: str = _option("wsd", "warm-up, constant, then linear decay; or cosine", ("wsd", "cosine"))

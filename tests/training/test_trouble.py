@@ -81,7 +81,7 @@ def test_a_few_such_steps_can_be_passed_over(make):
 
 
 def test_weights_that_are_not_finite_are_told_from_galaxies(make):
-    loop = make(save_every_steps=2)
+    loop = make(save_every_steps=2, micro_batch=8)
     batches = loop.batches
 
     def poisoned(step: int, unit: int):
@@ -107,7 +107,7 @@ def test_absurd_values_are_those_that_no_galaxy_has():
 
 def test_out_of_memory_says_how_many_galaxies_fit(make):
     """A machine that holds at most three galaxies at a time, from step 5 on."""
-    loop = make(save_every_steps=2)
+    loop = make(save_every_steps=2, micro_batch=8)
     forward = loop.raw.forward
 
     def limited(input_ids, **inputs):
