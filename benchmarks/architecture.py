@@ -4,9 +4,10 @@
     python -m benchmarks.architecture --data TRAIN --valid VALID --warm     (training choices, from the checkpoint on)
     python -m benchmarks.architecture --report                              (table and figure of what has been run)
 
-Every variant differs from the model as it is in one thing. All see the same galaxies in the same order with the same
-noise; what is held out is observed once, the same for all. Runs are appended to the result as they finish, so that the
-command can be stopped and given again. One thread; costs are seconds of the processor, not of the clock.
+Every variant differs in one thing from the model as it was when the comparison began. All see the same galaxies in the
+same order with the same noise; what is held out is observed once, the same for all. Runs are appended to the result as
+they finish, so that the command can be stopped and given again. One thread; costs are seconds of the processor, not of
+the clock.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ NUM_SLOTS = 3
 BRIGHTNESS_FLOOR = 0.1
 FINEST_PERIOD, COARSEST_PERIOD = 0.16, 16.0
 LOG_ERROR_FLOOR = 1e-3
+# Of the usual initial weights: what the wavelength says of a variable begins as large as what is learned of it (an rms
+# of 0.1). Begun larger it drowns that, and learning is slower (DECISIONS.md).
+WAVELENGTH_GAIN = 1 / 7
 
 
 # The features repeat after 2 in position: 1500 Å to 1 µm take 1.76 of it as they are, what lies beyond shares the rest.
@@ -137,6 +140,7 @@ class GalaxyEmbeddings(nn.Module):
         self.facts = VariableFacts(config)
         self.variable = nn.Embedding(config.vocab_size, width, padding_idx=None)
         self.wavelength = nn.Linear(2 * config.wavelength_features, width, bias=False)
+        self.wavelength.initial_gain = WAVELENGTH_GAIN
         self.value = nn.Linear(2 * count + 5, hidden)
         self.modulation = nn.Linear(width, 2 * hidden)
         self.category = nn.Embedding(max(1, sum(len(v.categories) for v in config.variable_table().values())), hidden)

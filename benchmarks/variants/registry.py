@@ -1,4 +1,4 @@
-"""The designs that are compared: what each changes of the model as it is, in the order in which they are run."""
+"""The designs that are compared: what each changes of the model as it was, in the order in which they are run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from hf_galaxy.configuration_galaxy import GalaxyConfig
 from hf_galaxy.data.conditioning import SCENARIOS
+from hf_galaxy.embedding_galaxy import WAVELENGTH_GAIN
 from hf_galaxy.modeling_galaxy import GalaxyModel
 
 from .bins import BinModel
@@ -17,13 +18,15 @@ from .embeddings import BinnedValues, NoErrors, NoWavelength, PairedPatches, Pla
 from .flow import FlowModel
 from .one_stack import OneStackModel
 
-BASELINE, TRUE_ONLY = "as it is", "true values asked only"
+# What all are compared with is the model and the training as they were when the comparison began. Two things that won
+# have been taken over since: a wavelength that begins small, and four kinds of context in a step.
+BASELINE, TRUE_ONLY = "as it was", "true values asked only"
 BATCH, RATE = 128, 1.5e-3
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One change of the model or of its training.
+    """One change of the model or of its training as they were when the comparison began.
 
     Attributes:
         name: As in the table.
@@ -39,6 +42,7 @@ class Variant:
         frozen: Beginnings of the names of the weights that are not trained.
         seeds: Runs, with the seeds 0, 1, …
         warm: Whether it is also trained on from a checkpoint.
+        small_wavelength: Whether what the wavelength says begins as small as it does now.
     """
 
     name: str
@@ -55,12 +59,17 @@ class Variant:
     frozen: tuple[str, ...] = ()
     seeds: int = 1
     warm: bool = False
+    small_wavelength: bool = False
 
     def build(self, seed: int, **size: int) -> GalaxyModel:
         """The model with its initial weights; like all training on a CPU, with attention written out."""
         torch.manual_seed(seed)
         config = GalaxyConfig.preset("tiny", **{**self.config, **size})
-        return self.model._from_config(config, attn_implementation="eager")
+        model = self.model._from_config(config, attn_implementation="eager")
+        if not self.small_wavelength and hasattr(model.embeddings, "wavelength"):
+            with torch.no_grad():
+                model.embeddings.wavelength.weight /= WAVELENGTH_GAIN
+        return model
 
 
 def _size(width: int, depth: int, heads: int = 4) -> dict[str, int]:
@@ -97,6 +106,8 @@ VARIANTS = (
     Variant("six bands a vector", "pooling", with_embeddings(PairedPatches)),
     Variant("values without Fourier", "value", with_embeddings(PlainValues)),
     Variant("no wavelength", "wavelength", with_embeddings(NoWavelength)),
+    Variant("wavelength begins small", "wavelength", small_wavelength=True),
+    Variant("as it is now", "baseline", units=4, small_wavelength=True),
     Variant("one stack of 4", "stack", OneStackModel, config=_layers(4, 0)),
     _batch(64),
     _batch(256),
