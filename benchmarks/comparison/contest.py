@@ -14,11 +14,14 @@ from pathlib import Path
 
 import torch
 
+import hf_galaxy
 from benchmarks.comparison import cache
 from benchmarks.comparison.answers import Answers, Peer
 from benchmarks.comparison.contenders import CONTENDERS, SIZES
 from benchmarks.comparison.galaxies import NOISE, Galaxies, load, training_noise
 from hf_galaxy.physics.noise import Observation
+
+PACKAGE = Path(hf_galaxy.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def result_file(plan: Plan, key: str, seed: int | str, digest: str) -> Path:
     """Where the result of a peer is kept; ``seed="*"`` gives a pattern of all seeds."""
     size = SIZES[plan.size]
     peer = CONTENDERS[key](size, plan.folder / "none")
-    version = cache.version_of(peer, digest, _checkpoint() if key == "shipped" else "")
+    decides = {"shipped": _checkpoint, "ours": learning_code, "ours_passes": learning_code}.get(key, str)()
+    version = cache.version_of(peer, digest, decides)
     return plan.folder / f"{key}-{plan.size}-seed{seed}-{version}.npz"
 
 
@@ -141,10 +145,16 @@ def _processor_seconds() -> float:
 
 
 def _checkpoint() -> str:
-    import hf_galaxy
+    return hashlib.sha256((PACKAGE / "checkpoint" / "model.safetensors").read_bytes()).hexdigest()
 
-    weights = Path(hf_galaxy.__file__).parent / "checkpoint" / "model.safetensors"
-    return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+def learning_code(package: Path = PACKAGE) -> str:
+    """Digest of what decides how our model learns: its own files, the questions, and the training."""
+    digest = hashlib.sha256()
+    for pattern in ("*_galaxy.py", "data/conditioning.py", "training/*.py"):
+        for file in sorted(package.glob(pattern)):
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 __all__ = ["Plan", "contest", "result_file", "results", "run", "run_one"]

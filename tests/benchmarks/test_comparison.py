@@ -188,6 +188,19 @@ def test_a_result_comes_back_from_its_file(shared, tmp_path):
     assert again.told["nominal"].seconds == 2.0
 
 
+def test_our_model_that_learns_otherwise_is_another_version(tmp_path):
+    """A result of ours is of the model and of the training that were there then."""
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "loop.py").write_text("a = 1")
+    first = contest.learning_code(tmp_path)
+    (tmp_path / "unrelated.py").write_text("a = 1")
+    assert contest.learning_code(tmp_path) == first
+    (tmp_path / "training" / "loop.py").write_text("a = 2")
+    second = contest.learning_code(tmp_path)
+    (tmp_path / "layers_galaxy.py").write_text("")
+    assert len({first, second, contest.learning_code(tmp_path), contest.learning_code()}) == 4
+
+
 def test_another_peer_is_another_version(tmp_path):
     """Settings and code decide; where it keeps its files does not."""
     first = cache.version_of(CONTENDERS["mlp"](TINY, tmp_path))
