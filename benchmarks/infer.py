@@ -2,8 +2,8 @@
 
     python benchmarks/infer.py [--device cuda]
 
-Weights are random where no checkpoint of a size is given: speed does not depend on them. The peer is the OJALA-like
-network asked in its own way, one decoder pass a property in batches of 64.
+Of the presets the weights are random: speed does not depend on them. ``shipped`` is the checkpoint of the package. The
+peer is the OJALA-like network asked in its own way, one decoder pass a property in batches of 64.
 
 The clock is the processor time of one thread, which other work on the machine hardly touches: contenders are compared
 by it, and the fraction of the matrix rate (`matrix_rate.py`, measured in the same run) is taken of it. With `--wall`
@@ -27,8 +27,9 @@ from hf_galaxy.evaluation.report import assemble_report, write_report
 from hf_galaxy.twin import DTYPES, has_bfloat16
 from hf_galaxy.variables_galaxy import BANDS, PROPERTIES
 
+SHIPPED_SIZE = "shipped"  # the size that the checkpoint of the package has
 TARGETS = {"galaxies_per_second": {"small": 1500}, "joint_draws_per_second": 20_000, "times_ojala": 10}
-SIZES = ("tiny", "small")
+SIZES = ("tiny", "small", SHIPPED_SIZE)
 JOINT = ("redshift", "log_mstar", "av", "log_sfr")
 
 
@@ -45,7 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     given = arguments.parse_args(argv)
     given.dtypes = given.dtypes or [d for d in DTYPES if d == "float32" or has_bfloat16(given.device)]
     table = mock_catalogue(given.n)
-    widths = [GalaxyConfig.preset(size).hidden_size for size in given.sizes]
+    presets = [size for size in given.sizes if size != SHIPPED_SIZE]
+    widths = sorted({GalaxyConfig.preset(size).hidden_size for size in presets})
     rate = rates(widths, {name: DTYPES[name] for name in given.dtypes}, given.device)
     metrics: dict[str, Any] = {"targets": TARGETS, "matrix_operations_per_second": rate, "peer": peer_speed(given)}
     for size in given.sizes:
@@ -68,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def load(checkpoint: str | None, size: str, dtype: str, device: str) -> GalaxyPosterior:
     """A checkpoint, or a new model of a size."""
-    if checkpoint is not None:
+    if checkpoint is not None or size == SHIPPED_SIZE:
         return GalaxyPosterior.from_pretrained(checkpoint, device=device, dtype=dtype)
     torch.manual_seed(0)
     model = GalaxyModel(GalaxyConfig.preset(size)).to(device)
