@@ -4,15 +4,16 @@
     python -m benchmarks.architecture --data TRAIN --valid VALID --warm     (training choices, from the checkpoint on)
     python -m benchmarks.architecture --report                              (table and figure of what has been run)
 
-Every variant differs in one thing from the model as it was when the comparison began. All see the same galaxies in the
-same order with the same noise; what is held out is observed once, the same for all. Runs are appended to the result as
-they finish, so that the command can be stopped and given again. One thread; costs are seconds of the processor, not of
-the clock.
+Every variant but *as it is now* differs in one thing from the model as it was when the comparison began. All see the
+same galaxies in the same order with the same noise; what is held out is observed once, the same for all. Runs are
+appended to the result as they finish, so that the command can be stopped and given again. One thread; costs are seconds
+of the processor, not of the clock.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections.abc import Iterator
@@ -85,6 +86,11 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def checkpoint_digest(folder: str | Path) -> str:
+    """Which weights a warm run started from."""
+    return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()[:12]
+
+
 def wanted(given: argparse.Namespace) -> Iterator[tuple[Variant, int]]:
     """Variants and seeds that are not in the result: first seeds of all, then second ones."""
     variants = [v for v in VARIANTS if v.warm] + list(NEW_HEADS) if given.warm else VARIANTS
@@ -95,14 +101,16 @@ def wanted(given: argparse.Namespace) -> Iterator[tuple[Variant, int]]:
     variants = [v for v in variants if not given.only or v.name in given.only]
     for seed in range(given.seeds or max(v.seeds for v in variants)):
         for variant in variants:
-            done = [{k: run[k] for k in key(variant, seed, given)} for run in known_runs(given.out)]
-            if seed < (given.seeds or variant.seeds) and key(variant, seed, given) not in done:
+            mine = key(variant, seed, given)
+            done = [{k: run.get(k) for k in mine} for run in known_runs(given.out)]
+            if seed < (given.seeds or variant.seeds) and mine not in done:
                 yield variant, seed
 
 
 def key(variant: Variant, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """What tells a run from the others."""
-    return {"name": variant.name, "seed": seed, "galaxies": given.galaxies, "warm": given.warm}
+    run = {"name": variant.name, "seed": seed, "galaxies": given.galaxies, "warm": given.warm}
+    return run | ({"checkpoint": checkpoint_digest(given.checkpoint)} if given.warm else {})
 
 
 def known_runs(out: Path) -> list[dict[str, Any]]:

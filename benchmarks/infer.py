@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from harness import flux_table, machine_facts, parser
+from harness import flux_table, machine_facts, model_facts, parser
 from matrix_rate import fastest, operations, rates, threads
 
 from hf_galaxy import GalaxyConfig, GalaxyModel, GalaxyPosterior, GalaxyTokenizer
@@ -63,7 +63,9 @@ def main(argv: list[str] | None = None) -> None:
     if metrics["peer"]:
         print(f"OJALA-like: {metrics['peer']['galaxies_per_processor_second']:,.0f} galaxies per processor second")
     data = {"galaxies": given.n, "bands": len(BANDS), "properties": len(PROPERTIES), "joint": JOINT}
-    model = {"sizes": list(given.sizes), "checkpoint": given.model or "random weights"}
+    model = {"sizes": list(given.sizes), "checkpoint": given.model or "random weights of presets"}
+    if SHIPPED_SIZE in given.sizes:
+        model["shipped"] = model_facts(load(None, SHIPPED_SIZE, "float32", "cpu"), None)
     machine = machine_facts() | {"load_average": round(os.getloadavg()[0], 1)}
     write_report(given.out, assemble_report(model=model, data=data, machine=machine, metrics=metrics))
 
@@ -71,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
 def load(checkpoint: str | None, size: str, dtype: str, device: str) -> GalaxyPosterior:
     """A checkpoint, or a new model of a size."""
     if checkpoint is not None or size == SHIPPED_SIZE:
-        return GalaxyPosterior.from_pretrained(checkpoint, device=device, dtype=dtype)
+        return GalaxyPosterior.from_pretrained(None if size == SHIPPED_SIZE else checkpoint, device=device, dtype=dtype)
     torch.manual_seed(0)
     model = GalaxyModel(GalaxyConfig.preset(size)).to(device)
     return GalaxyPosterior(model, GalaxyTokenizer(), dtype=dtype)

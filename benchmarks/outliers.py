@@ -35,7 +35,7 @@ NOISE = {"nominal": NoiseSettings.nominal, "as trained": NoiseSettings.survey}
 # (2001, AJ 122, 549, table 2): Lyα, C IV, C III], Mg II, Hβ; all 0.012 of their wavelength wide (σ, 3600 km/s).
 BROAD_LINES = ((1216.0, 93.0), (1549.0, 24.0), (1909.0, 21.0), (2799.0, 32.0), (4861.0, 46.0))
 LINE_WIDTH = 0.012
-FOREST, LIMIT = (1216.0, 0.7), (912.0, 0.05)  # rest wavelength, and the transmission below it
+FOREST, LIMIT = (1216.0, 0.7), (912.0, 0.05)  # rest wavelength, and a factor below it
 SECOND_RADIATION = 1.43877e8  # hc/k in Å K
 
 

@@ -45,7 +45,7 @@ def train(
     Args:
         start: Weights to start from; what has another shape, or is dropped by the variant, starts anew.
     """
-    model = variant.build(seed)
+    model = variant.build(seed, **({} if start is None else {"num_hidden_layers": layers_of(start)}))
     if start is not None:
         take_over(model, start, variant.dropped)
     for name, parameter in model.named_parameters():
@@ -76,15 +76,23 @@ def take_over(model: GalaxyModel, start: dict[str, Tensor], dropped: tuple[str, 
     """Weights of another model of the same shape.
 
     Raises:
-        ValueError: a weight that the model has and the other has not, or with another shape.
+        ValueError: a weight that one of the two has and the other has not, or with another shape.
     """
     own = model.state_dict()
+    left = [name for name in start if name not in own and not name.startswith(dropped or "\0")]
+    if left:
+        raise ValueError(f"weight {left[0]} of the checkpoint has no place in the variant: it needs the same shape")
     for name, value in own.items():
         if name.startswith(dropped or "\0"):
             continue
         if name not in start or start[name].shape != value.shape:
             raise ValueError(f"weight {name} has no equal in the checkpoint: only a variant of its shape starts warm")
         value.copy_(start[name])
+
+
+def layers_of(weights: dict[str, Tensor]) -> int:
+    """Layers of the encoder that these weights belong to."""
+    return len({name.split(".")[1] for name in weights if name.startswith("layers.")})
 
 
 def slices(n: int) -> Iterator[slice]:
@@ -173,4 +181,4 @@ def mixed(model: GalaxyModel, held: GalaxyTable, observe: Callable) -> float:
     return total / weight
 
 
-__all__ = ["measure", "take_over", "train"]
+__all__ = ["layers_of", "measure", "take_over", "train"]

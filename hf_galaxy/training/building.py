@@ -37,9 +37,9 @@ from .loop import Loop
 from .seeds import seed_of
 from .settings import TrainSettings, refuse_unknown
 
-# Kinds of context in a step, at least; every unit has one of its own. Of several kinds the gradient is less noisy
+# Units of a step, at least; each draws a kind of context of its own. Of several the gradient is less noisy
 # (DECISIONS.md), and one, two and four processes see the same batches.
-SCENARIOS = 4
+UNITS = 4
 
 
 def build(settings: TrainSettings) -> Loop:
@@ -51,7 +51,7 @@ def build(settings: TrainSettings) -> Loop:
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)
     accelerator = make_accelerator(settings)
-    settings = resolve_micro_batch(settings, accelerator.num_processes, SCENARIOS)
+    settings = resolve_micro_batch(settings, accelerator.num_processes, UNITS)
     check_output(settings)
     source, held_out, sample = feed(settings, accelerator.device)
     model, tokenizer = model_and_tokenizer(settings, origin(settings), accelerator.device)

@@ -66,7 +66,9 @@ class TrainSettings:
     steps: int | None = _option(None, "optimiser steps in all (default 10000)")
     batch_size: int | None = _option(None, "galaxies a step, over all processes")
     micro_batch: int | None = _option(
-        None, "galaxies drawn and propagated together, with one kind of context; default: a quarter of the batch"
+        None,
+        "galaxies drawn and propagated together, with one kind of context; default: batch size / 4, or batch size / "
+        "processes with more of them, where that is not even, and in other stages",
     )
     lr: float | None = _option(None, "peak learning rate")
     warmup: int | None = _option(None, "steps of the linear rise of the rate")

@@ -227,7 +227,7 @@ class MixedSource:
         self.units = batch_size // micro_batch
         if micro_batch * (1 - sum(share for _, share in others)) < len(others):
             listed = ", ".join(f"{share:g}" for _, share in others)
-            raise ValueError(f"shares {listed}: too much of {micro_batch} galaxies a unit; give a larger micro_batch")
+            raise ValueError(f"shares {listed}: too much of {micro_batch} galaxies a unit; give a larger --micro-batch")
 
     def rows(self, step: int, unit: int) -> GalaxyTable:
         """The galaxies of this unit: the main source first, then the others."""

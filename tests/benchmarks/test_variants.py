@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks import architecture
+from benchmarks.harness import RESULTS
 from benchmarks.variants import reporting, trial
 from benchmarks.variants.bins import BinModel
 from benchmarks.variants.flow import BOUND, PIECES, FlowModel, Spline
@@ -150,8 +151,29 @@ def test_a_warm_start_takes_all_weights_but_the_dropped_ones():
     trial.take_over(model, start, ("head.",))
     torch.testing.assert_close(model.head.weight, before)
     torch.testing.assert_close(model.embeddings.variable.weight, start["embeddings.variable.weight"])
+    deeper = Variant("deeper", "").build(0, **SMALL | {"num_hidden_layers": 5})
+    with pytest.raises(ValueError, match=r"weight layers.4.* has no place in the variant"):
+        trial.take_over(model, deeper.state_dict(), ())
+    assert trial.layers_of(deeper.state_dict()) == 5
     with pytest.raises(ValueError, match="has no equal in the checkpoint"):
         trial.take_over(Variant("wider", "", config={}).build(0, **SMALL | {"hidden_size": 32}), start, ())
+
+
+def test_the_wavelength_begins_as_small_as_what_is_learned_and_was_seven_times_larger():
+    was, now = (Variant("", "", small_wavelength=small).build(0).state_dict() for small in (False, True))
+    name = "embeddings.wavelength.weight"
+    torch.testing.assert_close(was.pop(name), 7 * now[name])
+    identity = Variant("", "", small_wavelength=True).build(0).embeddings
+    said, learned = identity.wavelength(identity.facts.wavelength)[2:64], identity.variable.weight[2:64]
+    assert said.std().item() == pytest.approx(learned.std().item(), rel=0.2)
+    for other, weight in was.items():
+        torch.testing.assert_close(weight, now[other], rtol=0, atol=0)
+
+
+def test_the_report_compares_with_what_is_there():
+    known = architecture.known_runs(RESULTS / "architecture.json")
+    assert {run["against"] for run in known} <= {run["name"] for run in known}
+    assert {run["name"] for run in known} <= {variant.name for variant in (*VARIANTS, *NEW_HEADS)}
 
 
 def runs(**changes) -> list[dict]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hf_galaxy.training.building import SCENARIOS, resolve_micro_batch
+from hf_galaxy.training.building import UNITS, resolve_micro_batch
 from hf_galaxy.training.settings import TrainSettings
 
 
-def unit(processes: int, wanted: int = SCENARIOS, **changes) -> int:
+def unit(processes: int, wanted: int = UNITS, **changes) -> int:
     return resolve_micro_batch(TrainSettings(data="x", **changes), processes, wanted).micro_batch
 
 
@@ -26,6 +26,10 @@ def test_an_odd_batch_has_a_unit_a_process():
 
 def test_fine_tuning_has_a_unit_a_process():
     assert unit(2, wanted=1, batch_size=128) == 64
+
+
+def test_pretraining_takes_four_units(make):
+    assert make(batch_size=8).settings.micro_batch == 2
 
 
 def test_what_is_given_is_kept():

@@ -12,6 +12,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import DistributedType
 from accelerate.utils.launch import prepare_multi_gpu_env
 
+from hf_galaxy.training.building import UNITS, resolve_micro_batch
 from hf_galaxy.training.settings import parse_settings
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -50,5 +51,5 @@ def test_train_takes_the_file(file):
     given, settings = yaml.safe_load(file.read_text()), parse_settings(["--config", str(file)])
     assert settings.size == file.stem
     assert all(getattr(settings, key) == value for key, value in given.items())
-    units = settings.batch_size // (settings.micro_batch or settings.batch_size)
-    assert units == (16 if file.stem == "base" else 1)
+    units = settings.batch_size // resolve_micro_batch(settings, 1, UNITS).micro_batch
+    assert units == (16 if file.stem == "base" else 4)

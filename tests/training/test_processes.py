@@ -85,11 +85,11 @@ def test_sigterm_saves_and_leaves_cleanly(mapping, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_does_with_twice_the_batch(make, mapping, tmp_path):
-    config = written(mapping, tmp_path, micro_batch=4)
+    config = written(mapping, tmp_path, micro_batch=2)
     process = start(config, processes=2)
     _, error = process.communicate(timeout=170)
     assert process.returncode == 0, error
-    make(out=str(tmp_path / "one"), micro_batch=4).run()
+    make(out=str(tmp_path / "one"), micro_batch=2).run()
     two, one = history(mapping["out"]), history(tmp_path / "one")
     assert len(two) == len(one)
     for a, b in zip(two, one, strict=True):
@@ -100,7 +100,7 @@ def test_two_processes_do_what_one_does_with_twice_the_batch(make, mapping, tmp_
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_processes_started_by_the_file_for_accelerate_do_the_same(make, mapping, tmp_path):
-    config = written(mapping, tmp_path, micro_batch=4)
+    config = written(mapping, tmp_path, micro_batch=2)
     launch = ["-m", "accelerate.commands.accelerate_cli", "launch", "--main_process_port", free_port(), "--config_file"]
     command = [sys.executable, *launch, "configs/accelerate/cpu_2_processes.yaml", "train.py", "--config", str(config)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
@@ -111,7 +111,7 @@ def test_two_processes_started_by_the_file_for_accelerate_do_the_same(make, mapp
 
 def one_process(make, tmp_path: Path, **changes) -> str:
     out = str(tmp_path / "one")
-    make(out=out, micro_batch=4, **changes).run()
+    make(out=out, micro_batch=2, **changes).run()
     return out
 
 
@@ -124,7 +124,7 @@ def same_course(a: str, b: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_sharded_over_two_processes_the_run_is_the_same_and_may_go_on_whole_and_back(make, mapping, tmp_path):
-    plan = {"micro_batch": 4, "save_every_steps": 6}
+    plan = {"micro_batch": 2, "save_every_steps": 6}
     config, sharded = written(mapping, tmp_path, **plan), "tests/training/fsdp_on_cpu.py"
     process = start(config, processes=2, script=sharded)
     _, error = process.communicate(timeout=300)

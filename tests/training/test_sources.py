@@ -130,7 +130,9 @@ def test_a_mixture_with_the_simulator_takes_the_rest_from_it():
 
 def test_shares_that_leave_nothing_are_refused():
     part = TableSequence(numbered(10), 0)
-    with pytest.raises(ValueError, match=r"shares 0.5, 0.4: too much of 8 galaxies a unit; give a larger micro_batch"):
+    with pytest.raises(
+        ValueError, match=r"shares 0.5, 0.4: too much of 8 galaxies a unit; give a larger --micro-batch"
+    ):
         MixedSource(part, [(part, 0.5), (part, 0.4)], 8, 8)
 
 
