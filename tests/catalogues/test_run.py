@@ -80,8 +80,8 @@ def test_the_answers_are_those_of_the_posterior(make, galaxy, tmp_path):
     table = Table.read(make())
     posterior = galaxy.condition(tmp_path / "catalogue.fits")
     np.testing.assert_allclose(
-        table["redshift_p50"], posterior.quantiles("redshift", [0.5])[:, 0], rtol=1e-6
-    )  # float32
+        table["redshift_p50"], posterior.quantiles("redshift", [0.5])[:, 0], rtol=1e-5
+    )  # float32, with other rows beside them in a product
     np.testing.assert_allclose(table["redshift_mode"], posterior.mode("redshift"), rtol=1e-5)
     np.testing.assert_allclose(table["redshift_odds"], posterior.odds("redshift"), rtol=1e-5)
     assert list(table["name"]) == [f"galaxy {i}" for i in range(N)]

@@ -79,7 +79,7 @@ def test_the_card_of_another_model_says_nothing_of_this_one(shipped):
     assert {name: places[name] for name in HAND_WRITTEN} == HAND_WRITTEN
     assert places["accuracy"] == places["joint"] == "Not evaluated."
     assert "without an evaluation" in places["evaluated"] and card_errors("model", card) == []
-    for claim in ("Two runs", "SDSS spectra", "held out", "hf-galaxy-tiny"):
+    for claim in ("Five runs", "SDSS spectra", "held out", "hf-galaxy-tiny"):
         assert claim in TEMPLATE and claim not in card, claim
     assert contents(fill_card(TEMPLATE, replace(other, notes="By hand.")))["history"] == "By hand."
 
@@ -116,9 +116,9 @@ def test_what_the_template_tells_of_the_shipped_model_is_true(shipped):
     [
         (
             {"model": {**REPORT["model"], "parameters": 5}},
-            "is of another model: parameters 5, and this one has 1299912",
+            "is of another model: parameters 5, and this one has 1694920",
         ),
-        ({"model": {"parameters": 1299912}}, "is of another model: galaxies_seen None, and this one has 2000000"),
+        ({"model": {"parameters": 1694920}}, "is of another model: galaxies_seen None, and this one has 1400064"),
         ({"model": {**REPORT["model"], "weights": "f00"}}, "is of another model: weights f00, and this one has"),
         ({"metrics": {}}, "lacks metrics; hf-galaxy evaluate writes it"),
         ({"format": 7}, "not a report of format 1"),
