@@ -121,12 +121,4 @@ def own_tokens() -> list[dict]:
     return [{k: x for k, x in v.to_dict().items() if k != "patch"} for v in default_variables()]
 
 
-__all__ = [
-    "BinnedValues",
-    "NoErrors",
-    "NoWavelength",
-    "PairedPatches",
-    "PlainValues",
-    "own_tokens",
-    "with_embeddings",
-]
+__all__ = ["BinnedValues", "NoErrors", "NoWavelength", "PairedPatches", "PlainValues", "own_tokens", "with_embeddings"]

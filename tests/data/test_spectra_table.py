@@ -101,8 +101,6 @@ def test_redshift_and_index_are_passed_on(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits", "parquet"])
 def test_table_survives_its_formats(tmp_path, suffix):
-    if suffix == "parquet":
-        pytest.importorskip("pyarrow")
     table = photometry_table([write_sdss(tmp_path / "a.fits"), write_text(tmp_path / "b.txt")])
     table.write(tmp_path / f"t.{suffix}")
     back = QTable.read(tmp_path / f"t.{suffix}")

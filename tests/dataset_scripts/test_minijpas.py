@@ -304,7 +304,7 @@ class TestTap:
 
     @pytest.fixture(autouse=True)
     def needs_pyvo(self):
-        pytest.importorskip("pyvo")
+        pytest.importorskip("pyvo", reason='TAP needs pyvo: pip install "hf-galaxy[surveys]"')
 
     @pytest.fixture
     def server(self, sky):

@@ -162,7 +162,9 @@ def test_operator_refuses_impossible_grids():
 
 
 def test_speclite_agrees():
-    speclite = pytest.importorskip("speclite.filters")
+    speclite = pytest.importorskip(
+        "speclite.filters", reason="the filters of speclite are the peer: pip install speclite"
+    )
     import astropy.units as u
 
     flux = 1e-17 * (1 + 0.5 * np.sin(GRID / 70) + 20 * np.exp(-0.5 * ((GRID - 6600) / 5) ** 2))

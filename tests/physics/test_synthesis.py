@@ -116,7 +116,9 @@ def test_hat_weights():
 
 def test_speclite_is_a_peer(synthesizer):
     """Another code's AB synthesis of the same spectra: 0.8 mmag was measured, most of it its own sampling."""
-    speclite = pytest.importorskip("speclite.filters")
+    speclite = pytest.importorskip(
+        "speclite.filters", reason="the filters of speclite are the peer: pip install speclite"
+    )
     p = galaxies(4, redshift=[0.03, 0.07, 0.12, 0.16])
     rest = synthesizer.rest_frame(p)
     rest = RestFrame(rest.spectrum, rest.lines * 0)

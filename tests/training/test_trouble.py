@@ -81,7 +81,7 @@ def test_a_few_such_steps_can_be_passed_over(make):
 
 
 def test_weights_that_are_not_finite_are_told_from_galaxies(make):
-    loop = make(save_every_steps=2, micro_batch=8)
+    loop = make(save_every_steps=2)
     batches = loop.batches
 
     def poisoned(step: int, unit: int):

@@ -15,7 +15,7 @@ from hf_galaxy.data.minijpas.tap import TapClient
 
 from .archive import TapServer, make_sky
 
-pytest.importorskip("pyvo")
+pytest.importorskip("pyvo", reason='TAP needs pyvo: pip install "hf-galaxy[surveys]"')
 FILTERS = "SELECT * FROM minijpas.Filter"
 
 

@@ -57,7 +57,7 @@ def test_native_fits(tmp_path):
 
 
 def test_native_hdf5(tmp_path):
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="HDF5 files are written by h5py: pip install h5py")
     with h5py.File(tmp_path / "provabgs.hdf5", "w") as file:
         for name, column in columns().items():
             file.create_dataset(name, data=column)
